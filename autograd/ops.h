@@ -1,0 +1,78 @@
+// The differentiable operations. Each checks its inputs, allocates the result, calls its kernel and records its backward;
+// one file an op in autograd/ops/. Pictures are [N, H, W, C], convolution weights [O, KH, KW, I].
+#pragma once
+
+#include "autograd/var.h"
+
+namespace graft {
+
+// Elementwise a + b; same shapes.
+Var add(const Var& a, const Var& b);
+// max(x, 0); the gradient at 0 is 0.
+Var relu(const Var& x);
+// min(max(x, 0), 6); the gradient at 0 and at 6 is 0.
+Var relu6(const Var& x);
+
+// x [..., I], weight [O, I], bias [O] or undefined -> [..., O]: x weight^T + bias.
+Var linear(const Var& x, const Var& weight, const Var& bias = {});
+
+struct Conv2d {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  int64_t groups = 1;  // group g sees input channels [g I, (g+1) I) and makes outputs [g O/groups, (g+1) O/groups)
+  friend bool operator==(const Conv2d&, const Conv2d&) = default;
+};
+// x [N, H, W, C], weight [O, KH, KW, C / groups], bias [O] or undefined -> [N, OH, OW, O],
+// OH = (H + 2 padding - KH) / stride + 1. Cross-correlation, as in PyTorch's conv2d.
+Var conv2d(const Var& x, const Var& weight, const Var& bias, Conv2d how);
+
+// Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015). weight, bias, running_mean, running_var: [C].
+// With batch statistics: normalises by the batch's mean and biased variance and, where update is true, moves the running
+// statistics by `momentum` towards the batch's mean and unbiased variance. Needs more than one value per channel.
+struct BatchNorm {
+  double eps = 1e-5;
+  double momentum = 0.1;
+};
+Var batch_norm_train(const Var& x, const Var& weight, const Var& bias, const Tensor& running_mean,
+                     const Tensor& running_var, BatchNorm how);
+// With the running statistics, which stay as they are.
+Var batch_norm_frozen(const Var& x, const Var& weight, const Var& bias, const Tensor& running_mean,
+                      const Tensor& running_var, BatchNorm how);
+
+struct Pool2d {
+  int64_t size = 2;
+  int64_t stride = 2;
+  int64_t padding = 0;     // max pooling pads with -inf
+  bool ceil_mode = false;  // a last window that starts inside the picture (or its left padding) counts
+};
+// x [N, H, W, C]; the gradient goes to the first maximum of each window.
+Var max_pool2d(const Var& x, Pool2d how);
+// x [N, H, W, C] -> [N, C]: the mean over H and W.
+Var global_avg_pool(const Var& x);
+// The shortcut without parameters of the CIFAR ResNets (He et al., 2016, option A):
+// x [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels]: every stride-th pixel, with
+// (channels - C) / 2 zero channels before and the rest behind.
+Var shortcut_a(const Var& x, int64_t stride, int64_t channels);
+// [N, H, W, C1] and [N, H, W, C2] -> [N, H, W, C1 + C2]; any rank, same leading axes.
+Var concat_last(const std::vector<Var>& parts);
+// The same elements under another shape.
+Var reshape(const Var& x, const Shape& shape);
+// Each element is zero with probability p, else divided by 1 - p. Which ones is a function of (seed, index) alone.
+Var dropout(const Var& x, double p, uint64_t seed);
+// Softmax over the last axis.
+Var softmax(const Var& x);
+
+struct CrossEntropy {
+  double label_smoothing = 0;  // the target is (1 - s) one-hot + s / classes
+  Tensor class_weights = {};   // [classes], the type of the logits; the mean is weighted by the labels' weights
+  int64_t ignore_index = -100;
+};
+// logits [N, classes], labels i64 [N] -> scalar: the mean over the labels that are not ignored, as PyTorch's
+// cross_entropy. NaN where all are ignored. Throws DataError for a label out of range.
+Var cross_entropy(const Var& logits, const Tensor& labels, const CrossEntropy& how = {});
+
+// Sum and mean of all elements -> scalar.
+Var sum(const Var& x);
+Var mean(const Var& x);
+
+}  // namespace graft

@@ -1,0 +1,31 @@
+# graft::graft, one static library. Files are found by folder: a new file needs no line here.
+
+set(sources)
+foreach(folder core kernels autograd autograd/ops nn nn/models nn/optim weights data data/meadow transfer)
+  file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  list(APPEND sources ${found})
+endforeach()
+
+add_library(graft STATIC ${sources})
+add_library(graft::graft ALIAS graft)
+target_link_libraries(graft PRIVATE $<BUILD_INTERFACE:graft_options> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
+                      PUBLIC Threads::Threads ZLIB::ZLIB)
+target_include_directories(graft PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/graft>)
+target_include_directories(graft SYSTEM PRIVATE ${GRAFT_STB_INCLUDE})
+target_compile_features(graft PUBLIC cxx_std_20)
+
+# The CPU kernels, once per instruction level; kernels/cpu/level_begin.h says how and why.
+file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
+set(levels 2)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(levels 2 3 4)
+endif()
+foreach(level ${levels})
+  add_library(graft_cpu_v${level} OBJECT ${kernel_sources})
+  target_link_libraries(graft_cpu_v${level} PRIVATE graft_options)
+  target_compile_definitions(graft_cpu_v${level} PRIVATE GRAFT_CPU_LEVEL=${level})
+  # -fno-math-errno and -fno-trapping-math let loops become vector code and change no result.
+  target_compile_options(graft_cpu_v${level} PRIVATE -fno-math-errno -fno-trapping-math
+                         $<$<CONFIG:Release,RelWithDebInfo>:-O3> -Wno-psabi)
+  target_sources(graft PRIVATE $<TARGET_OBJECTS:graft_cpu_v${level}>)
+endforeach()

@@ -1,0 +1,44 @@
+// Bytes on a device, owned. Tensors share a Storage; the last one frees it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/device.h"
+
+namespace graft {
+
+class Storage {
+ public:
+  // `bytes` uninitialised bytes, aligned to 64. Throws MemoryError, naming the size, when there is no memory.
+  static std::shared_ptr<Storage> allocate(int64_t bytes, Device device);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
+
+ private:
+  Storage(void* data, int64_t bytes, int64_t reserved, Device device)
+      : data_(data), bytes_(bytes), reserved_(reserved), device_(device) {}
+  void* data_;
+  int64_t bytes_;
+  int64_t reserved_;
+  Device device_;
+};
+
+// What all storages of a device hold together.
+struct MemoryUse {
+  int64_t current = 0;  // bytes in live storages
+  int64_t peak = 0;     // the highest `current` since the start or the last reset
+};
+MemoryUse memory_use(Device device = kCpu);
+void reset_peak_memory(Device device = kCpu);
+
+// Gives the cached, unused blocks back to the system.
+void release_cached_memory();
+
+}  // namespace graft

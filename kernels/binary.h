@@ -1,0 +1,12 @@
+// Elementwise families of two tensors of the same shape and type, contiguous f32 or f64; the caller allocates y, which may
+// be a or b.
+#pragma once
+
+#include "kernels/dispatch.h"
+
+namespace graft::kernels {
+
+GRAFT_KERNEL(add, (const Tensor& a, const Tensor& b, const Tensor& y), (a, b, y))
+GRAFT_KERNEL(multiply, (const Tensor& a, const Tensor& b, const Tensor& y), (a, b, y))
+
+}  // namespace graft::kernels

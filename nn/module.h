@@ -1,0 +1,132 @@
+// Module: a part of a network that names its parts once, in the checkpoint's words. Everything else (loading, saving,
+// freezing, counting) walks those names.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/var.h"
+
+namespace graft::nn {
+
+// A state, not a flag of the moment: train() cannot undo it.
+enum class Freeze : uint8_t {
+  trainable,
+  frozen,              // never changes: no gradient, no weight decay, no running statistics
+  frozen_adapt_stats,  // no gradient, but batch norm goes on re-estimating its statistics (domain adaptation)
+};
+std::string_view to_text(Freeze freeze);
+
+// How a published file stores a tensor, where that differs from the engine's own layout. Loading converts, saving undoes.
+enum class Published : uint8_t {
+  same,       // the same axes
+  conv_oihw,  // file [O, I, KH, KW], engine [O, KH, KW, I]
+};
+std::string_view to_text(Published published);
+
+struct Parameter {
+  Var var;
+  Freeze freeze = Freeze::trainable;
+
+  Parameter() = default;
+  explicit Parameter(Tensor value) : var(std::move(value), true) {}
+  // Sets the state, and with it whether gradients are collected.
+  void set_freeze(Freeze f);
+};
+
+// A tensor that is saved with the network but has no gradient, such as running statistics.
+struct Buffer {
+  Tensor value;
+  Freeze freeze = Freeze::trainable;
+
+  Buffer() = default;
+  explicit Buffer(Tensor v) : value(std::move(v)) {}
+};
+
+class Module;
+
+// What Module::parts is called with: receives each part under its name.
+class Parts {
+ public:
+  virtual ~Parts() = default;
+  virtual Parts& operator()(std::string_view name, Module& module) = 0;
+  virtual Parts& operator()(std::string_view name, Parameter& parameter, Published published = Published::same) = 0;
+  virtual Parts& operator()(std::string_view name, Buffer& buffer) = 0;
+  // A part that may be absent (a bias, a shortcut): nothing is said of it then.
+  Parts& optional(std::string_view name, std::unique_ptr<Module>& module) {
+    return module ? (*this)(name, *module) : *this;
+  }
+  Parts& optional(std::string_view name, Parameter& parameter) {
+    return parameter.var.defined() ? (*this)(name, parameter) : *this;
+  }
+};
+
+// Move-only: a copied module would share its parameters with the original.
+class Module {
+ public:
+  Module() = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+  virtual ~Module() = default;
+
+  virtual void parts(Parts& p) = 0;
+
+  // Training mode, for this module and all its parts: batch norm uses batch statistics (unless frozen), dropout drops.
+  // Touches neither gradients nor freezing.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
+ private:
+  bool training_ = false;
+};
+
+// One tensor of a network under its full name, "layer1.0.bn1.running_mean". Exactly one of the pointers is set; they stay
+// valid while the network lives and is not moved.
+struct NamedTensor {
+  std::string name;
+  Parameter* parameter = nullptr;
+  Buffer* buffer = nullptr;
+  Published published = Published::same;
+
+  const Tensor& value() const { return parameter ? parameter->var.value() : buffer->value; }
+  Freeze freeze() const { return parameter ? parameter->freeze : buffer->freeze; }
+  void set_value(Tensor value) const;
+  void set_freeze(Freeze f) const;
+};
+
+// All tensors, in the order in which the modules name them (a checkpoint's order).
+std::vector<NamedTensor> named_tensors(Module& module);
+// Only the parameters.
+std::vector<NamedTensor> named_parameters(Module& module);
+// All modules under their names, the root first, under "".
+std::vector<std::pair<std::string, Module*>> named_modules(Module& module);
+// Elements of all parameters; of those with state `trainable` only.
+int64_t parameter_count(Module& module);
+int64_t trainable_count(Module& module);
+
+// What forward hooks see: each layer's output under its name. Used by parity tests and by `graft inspect`.
+using Observer = std::function<void(const std::string& name, const Tensor& output)>;
+
+// A list of modules under the names "0", "1", ...
+template <class M>
+class ModuleList : public Module {
+ public:
+  void parts(Parts& p) override {
+    for (size_t i = 0; i < items.size(); ++i) p(std::to_string(i), *items[i]);
+  }
+  template <class... Args>
+  M& emplace(Args&&... args) {
+    items.push_back(std::make_unique<M>(std::forward<Args>(args)...));
+    return *items.back();
+  }
+  size_t size() const { return items.size(); }
+  M& operator[](size_t i) { return *items[i]; }
+  std::vector<std::unique_ptr<M>> items;
+};
+
+}  // namespace graft::nn
