@@ -1,0 +1,108 @@
+// What a run leaves behind, as plain data: the training loop fills it, the report, metrics.json and the terminal show it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace graft::transfer {
+
+// One pass over the training pictures.
+struct EpochRecord {
+  int epoch = 0;  // from 1
+  double learning_rate = 0;
+  double train_loss = 0;
+  double train_accuracy = 0;  // 0..1, on the (augmented) batches as they were trained on
+  double test_loss = 0;
+  double test_accuracy = 0;
+  double seconds = 0;  // since the run's start
+};
+
+// What the network says of one held-out picture.
+struct Scored {
+  std::string file;
+  int64_t truth = 0;  // class index
+  int64_t predicted = 0;
+  double probability = 0;        // of the predicted class
+  double truth_probability = 0;  // of the true class
+};
+
+// How well a network does on a set of pictures.
+struct Evaluation {
+  double accuracy = 0;  // 0..1
+  double loss = 0;      // mean cross-entropy
+  int64_t count = 0;
+  std::vector<std::vector<int64_t>> confusion;  // [truth][predicted]
+  std::vector<Scored> scored;                   // one per picture, in the set's order
+};
+
+// One line of the freeze certificate.
+struct CertifiedTensor {
+  std::string name;
+  int64_t bytes = 0;
+  std::string before, after;  // SHA-256
+};
+
+// What moved and what did not: every tensor is hashed before the first step and after the last.
+struct Certificate {
+  std::vector<CertifiedTensor> frozen;  // parameters and statistics that must not move
+  std::vector<std::string> broken;      // frozen tensors that moved all the same: the run fails
+  std::vector<std::string> unmoved;     // trainable tensors that did not move
+  int64_t frozen_bytes = 0;
+  int64_t frozen_bytes_changed = 0;
+  std::string digest;  // SHA-256 over all lines: names the certificate
+};
+
+// How far one tensor went: ||after - before|| / ||before||.
+struct Moved {
+  std::string name;
+  int64_t elements = 0;
+  bool frozen = false;
+  double relative_distance = 0;
+};
+
+// One line of the load ledger: where a tensor came from.
+struct LedgerRow {
+  std::string source, target, shape, dtype, transform, sha256;
+};
+
+// Seconds.
+struct Timings {
+  double load = 0, features = 0, train = 0, evaluate = 0, total = 0;
+};
+
+struct RunResult {
+  std::string model;     // "mobilenet_v2"
+  std::string strategy;  // "head", "partial:2", "full", "scratch"
+  std::string weights;   // the checkpoint's file name; empty from scratch
+  std::string data;      // the data folder
+  std::vector<std::string> classes;
+  int64_t train_count = 0;
+  int64_t parameters = 0, trainable_parameters = 0;
+  int64_t frozen_tensors = 0;
+  std::vector<EpochRecord> epochs;
+  Evaluation test;
+  Certificate certificate;
+  std::vector<Moved> moved;
+  std::vector<LedgerRow> ledger;
+  std::vector<std::string> ledger_notes;        // what was waived, renamed or converted
+  std::map<std::string, std::string> receipt;   // seed, threads, hashes of weights, data and order, versions
+  std::map<std::string, std::string> settings;  // every setting of the recipe, as text
+  std::vector<std::string> notes;               // such as "gradients stop above features.18"
+  Timings seconds;
+  int64_t peak_memory_bytes = 0;
+  std::string artefact;           // path of model.graft; empty if none was written
+  double artefact_accuracy = -1;  // of the reloaded artefact; equal to test.accuracy, or the run failed
+};
+
+// Told about progress while a run goes on: `done` of `total` steps of the named phase.
+struct Progress {
+  std::string phase;  // "features", "train", "evaluate", ...
+  int64_t done = 0, total = 0;
+  int epoch = 0, epochs = 0;
+  double loss = 0, accuracy = 0;  // running means; NaN where there is none
+  double items_per_second = 0;
+};
+
+}  // namespace graft::transfer
