@@ -1,10 +1,12 @@
 # graft::graft, one static library. Files are found by folder: a new file needs no line here.
 
 set(sources)
-foreach(folder core kernels autograd autograd/ops nn nn/models nn/optim weights data data/meadow transfer)
-  file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+foreach(folder core autograd nn weights data transfer)
+  file(GLOB_RECURSE found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
   list(APPEND sources ${found})
 endforeach()
+file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cpp)
+list(APPEND sources ${found})
 
 add_library(graft STATIC ${sources})
 add_library(graft::graft ALIAS graft)
@@ -29,3 +31,19 @@ foreach(level ${levels})
                          $<$<CONFIG:Release,RelWithDebInfo>:-O3> -Wno-psabi)
   target_sources(graft PRIVATE $<TARGET_OBJECTS:graft_cpu_v${level}>)
 endforeach()
+
+# Installed: the library, its headers, and what find_package(graft) reads.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+install(TARGETS graft EXPORT graftTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+foreach(folder core kernels autograd nn weights data transfer)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/graft
+          FILES_MATCHING PATTERN "*.h" PATTERN "cpu" EXCLUDE PATTERN "cuda" EXCLUDE)
+endforeach()
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/graft)
+install(EXPORT graftTargets NAMESPACE graft:: DESTINATION ${package_dir})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/graftConfig.cmake.in
+                              ${PROJECT_BINARY_DIR}/graftConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/graftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/graftConfig.cmake ${PROJECT_BINARY_DIR}/graftConfigVersion.cmake
+        DESTINATION ${package_dir})
