@@ -1,0 +1,40 @@
+// The freeze certificate: what must not move is hashed before the first step and after the last.
+#pragma once
+
+#include <stdexcept>
+
+#include "transfer/plan.h"
+#include "transfer/result.h"
+
+namespace graft::transfer {
+
+// A frozen tensor moved. Exit code 70.
+class CertificateError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The state of a network before its training: SHA-256 of every tensor, and copies of those that may move.
+class Snapshot {
+ public:
+  explicit Snapshot(const Plan& plan);
+
+  // Compares with what the tensors hold now. Does not throw: the certificate says what moved.
+  Certificate certify() const;
+  // How far each tensor went.
+  std::vector<Moved> distances() const;
+
+ private:
+  struct Line {
+    nn::NamedTensor tensor;
+    bool frozen;
+    std::string sha256;
+    Tensor before;  // of the tensors that may move
+  };
+  std::vector<Line> lines_;
+};
+
+// Throws CertificateError, naming the tensors, if a frozen one moved.
+void require_intact(const Certificate& certificate);
+
+}  // namespace graft::transfer

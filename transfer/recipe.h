@@ -1,0 +1,64 @@
+// Every setting of a run, as one plain aggregate, and the defaults for someone who sets nothing.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace graft::transfer {
+
+enum class Optimizer : uint8_t {
+  sgd,    // with momentum
+  adamw,
+  lbfgs,  // for a head on cached features: the convex problem is solved with all pictures at once; an epoch is one step
+};
+std::string_view to_text(Optimizer optimizer);
+
+// What changes in a training picture from epoch to epoch: a function of (seed, epoch, picture) alone.
+struct Augment {
+  double crop_min = 0.6;  // a random part of at least this share of the area, resized to the network's input; 1: centre
+  bool flip = true;       // mirrored left to right, half of the time
+};
+
+struct Recipe {
+  int epochs = 10;
+  int batch = 32;
+  Optimizer optimizer = Optimizer::sgd;
+  double learning_rate = 0.02;   // of the head
+  double body_lr_scale = 0.1;    // what is trained below the head learns at this share of it
+  double momentum = 0.9;         // of sgd; adamw uses 0.9 and 0.999
+  double weight_decay = 1e-4;    // of matrices and filters; biases and norms decay not. lbfgs: the L2 penalty
+  double warmup_epochs = 1;      // the rate grows linearly from 0
+  bool cosine = true;            // then falls to 0 along half a cosine; false: stays
+  double clip_norm = 0;          // the gradient's norm is cut to this; 0: never
+  double label_smoothing = 0;
+  double dropout = -1;           // before the head; negative: the network's own
+  bool freeze_bn = true;         // batch norm keeps its published statistics, also where its weights train
+  bool cached_features = true;   // strategy head only: the trunk runs once
+  int views = 0;                 // with cached features: this many augmented views of each training picture as well
+  bool keep_best = false;        // returns the epoch that was best on `validation`, not the last
+  double validation = 0;         // share of the training pictures that is set aside; 0.1 where keep_best needs some
+  Augment augment;
+};
+
+// "head", "partial:2", "full", "scratch"
+struct Strategy {
+  enum class Kind : uint8_t { head, partial, full, scratch } kind = Kind::head;
+  int stages = 0;  // of partial: the last `stages` stages train, and the head
+};
+// Throws UsageError, naming the strategies, for anything else.
+Strategy parse_strategy(std::string_view text);
+std::string to_text(const Strategy& strategy);
+
+// What is right for somebody who sets nothing. How the values were found: docs/recipes.md.
+Recipe default_recipe(std::string_view model, const Strategy& strategy);
+
+// All settings as text, by name: "epochs" -> "25", "augment.flip" -> "true".
+std::map<std::string, std::string> settings(const Recipe& recipe);
+// Sets one of them by its name. Throws UsageError for an unknown name (with the nearest) or a value that does not parse.
+void set(Recipe& recipe, std::string_view name, std::string_view value);
+// Throws UsageError where settings make no sense (a negative rate, 0 epochs, lbfgs without cached features).
+void check(const Recipe& recipe, const Strategy& strategy);
+
+}  // namespace graft::transfer

@@ -1,0 +1,29 @@
+// Which tensors train, and how fast: rules over their names. Later rules win.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace graft::transfer {
+
+using nn::Freeze;
+
+// {"layer4.*", Freeze::trainable, 0.1}: the last stage learns at a tenth of the recipe's rate.
+struct Rule {
+  std::string pattern;  // a glob over full names: * is any text (dots too), ? one character; or "re:" and a regex
+  Freeze freeze = Freeze::trainable;
+  double lr_scale = 1;       // times the recipe's learning rate
+  double weight_decay = -1;  // negative: the recipe's
+};
+
+// Does the pattern match the whole name? Globs take time linear in both lengths. Throws UsageError for a broken regex
+// (ECMAScript's syntax).
+bool matches(std::string_view pattern, std::string_view name);
+
+// The `count` names nearest to `text` by edit distance, the nearest first: "did you mean ...".
+std::vector<std::string> nearest(std::string_view text, const std::vector<std::string>& names, size_t count = 3);
+
+}  // namespace graft::transfer
