@@ -1,8 +1,6 @@
 // The freeze certificate: what must not move is hashed before the first step and after the last.
 #pragma once
 
-#include <stdexcept>
-
 #include "transfer/plan.h"
 #include "transfer/result.h"
 
@@ -14,7 +12,7 @@ class CertificateError : public Error {
   using Error::Error;
 };
 
-// The state of a network before its training: SHA-256 of every tensor, and copies of those that may move.
+// The state of a network before its training: SHA-256 and a copy of every tensor.
 class Snapshot {
  public:
   explicit Snapshot(const Plan& plan);
@@ -29,7 +27,7 @@ class Snapshot {
     nn::NamedTensor tensor;
     bool frozen;
     std::string sha256;
-    Tensor before;  // of the tensors that may move
+    Tensor before;
   };
   std::vector<Line> lines_;
 };

@@ -1,10 +1,15 @@
 // Pictures in memory, decoded once: epochs read them from here, not from the disk.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "core/tensor.h"
+namespace graft::data {
+struct Image;
+}
 
 namespace graft::transfer {
 
@@ -12,7 +17,7 @@ struct PictureSet {
   std::vector<std::string> classes;
   std::vector<std::string> files;   // a name for each picture, for reports
   std::vector<int64_t> labels;      // class indices
-  std::vector<Tensor> pixels;       // u8 [H, W, 3], of any size
+  std::vector<std::shared_ptr<const data::Image>> pixels;  // of any size
 
   int64_t size() const { return static_cast<int64_t>(pixels.size()); }
 };

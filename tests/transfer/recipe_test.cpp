@@ -1,0 +1,66 @@
+#include "transfer/recipe.h"
+
+#include "core/error.h"
+#include "tests/support.h"
+#include "transfer/schedule.h"
+
+using namespace graft;
+using namespace graft::test;
+using namespace graft::transfer;
+
+TEST_CASE("strategy: text and back") {
+  for (const char* text : {"head", "partial:2", "full", "scratch"}) CHECK(to_text(parse_strategy(text)) == text);
+  for (const char* text : {"", "Head", "partial", "partial:", "partial:0", "partial:-1", "partial:2x", "lora"}) {
+    check_throws<UsageError>([&] { parse_strategy(text); }, {text, "head, partial:N"});
+  }
+}
+
+TEST_CASE("recipe: settings as text and back") {
+  Recipe a;
+  a.epochs = 7;
+  a.optimizer = Optimizer::adamw;
+  a.learning_rate = 0.003;
+  a.augment.flip = false;
+  Recipe b;
+  for (const auto& [name, value] : settings(a)) set(b, name, value);
+  CHECK(settings(a) == settings(b));
+  CHECK(b.epochs == 7);
+  CHECK(b.optimizer == Optimizer::adamw);
+  CHECK(b.learning_rate == 0.003);
+  CHECK(!b.augment.flip);
+}
+
+TEST_CASE("recipe: a wrong setting is named") {
+  Recipe r;
+  check_throws<UsageError>([&] { set(r, "epoch", "3"); }, {"epoch", "did you mean epochs"});
+  for (auto [name, value] : {std::pair{"epochs", "3.5"}, {"epochs", ""}, {"learning_rate", "0,1"}, {"learning_rate", "nan"},
+                             {"cosine", "yes"}, {"optimizer", "adam"}}) {
+    check_throws<UsageError>([&] { set(r, name, value); }, {name, value});
+  }
+  r.learning_rate = -1;
+  check_throws<UsageError>([&] { check(r, parse_strategy("full")); }, {"learning_rate", "-1"});
+  r = {};
+  r.optimizer = Optimizer::lbfgs;
+  check_throws<UsageError>([&] { check(r, parse_strategy("full")); }, {"lbfgs"});
+  CHECK_NOTHROW(check(r, parse_strategy("head")));
+}
+
+TEST_CASE("schedule: warms up, then falls along a cosine, never to zero") {
+  Recipe r;
+  r.epochs = 10;
+  r.warmup_epochs = 1;
+  CHECK(rate_factor(r, 0, 16) == doctest::Approx(1.0 / 16));
+  CHECK(rate_factor(r, 15, 16) == doctest::Approx(1).epsilon(0.01));
+  double last = 1;
+  for (int64_t step = 16; step < 160; ++step) {
+    double f = rate_factor(r, step, 16);
+    CHECK(f < last);
+    CHECK(f > 0);
+    last = f;
+  }
+  CHECK(last < 0.001);
+  r.cosine = false;
+  CHECK(rate_factor(r, 159, 16) == 1);
+  r.warmup_epochs = 0;
+  CHECK(rate_factor(r, 0, 16) == 1);
+}

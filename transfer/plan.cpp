@@ -1,0 +1,71 @@
+#include "transfer/plan.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace graft::transfer {
+namespace {
+
+struct Setting {
+  double lr_scale = 1;
+  double weight_decay = -1;
+};
+
+void require_match(const Rule& rule, const std::vector<nn::NamedTensor>& tensors) {
+  std::vector<std::string> names;
+  for (const auto& t : tensors) {
+    if (matches(rule.pattern, t.name)) return;
+    names.push_back(t.name);
+  }
+  std::string text;
+  for (const std::string& name : nearest(rule.pattern, names)) text += (text.empty() ? "" : ", ") + name;
+  fail<UsageError>("rule \"", printable(rule.pattern), "\" matches no tensor of the network; the nearest names: ", text);
+}
+
+// "features.3" of "features.3.conv.1.weight": the part that a reader thinks in. Top-level tensors stand for themselves.
+std::string block_of(const std::string& name) {
+  size_t dot = name.find('.');
+  if (dot == std::string::npos) return name;
+  size_t next = name.find('.', dot + 1);
+  bool numbered = dot + 1 < name.size() && std::isdigit(static_cast<unsigned char>(name[dot + 1]));
+  return numbered && next != std::string::npos ? name.substr(0, next) : name.substr(0, dot);
+}
+
+}  // namespace
+
+Plan plan(nn::Module& network, const std::vector<Rule>& rules) {
+  std::vector<nn::NamedTensor> tensors = nn::named_tensors(network);
+  for (const Rule& rule : rules) require_match(rule, tensors);
+
+  Plan out;
+  std::string deepest;  // networks name their parts in the order of the computation: the first that trains
+  for (const nn::NamedTensor& t : tensors) {
+    Setting setting;
+    for (const Rule& rule : rules) {
+      if (!matches(rule.pattern, t.name)) continue;
+      t.set_freeze(rule.freeze);
+      setting = {rule.lr_scale, rule.weight_decay};
+    }
+    // Statistics that go on adapting move, although their batch norm's weights do not.
+    bool moves = t.parameter ? t.freeze() == Freeze::trainable : t.freeze() != Freeze::frozen;
+    (moves ? out.moving : out.frozen).push_back(t);
+    if (!t.parameter) continue;
+    out.parameters += t.value().numel();
+    if (!moves) continue;
+    out.trainable_parameters += t.value().numel();
+    if (deepest.empty()) deepest = block_of(t.name);
+    auto same = [&](const Group& g) {
+      return g.lr_scale == setting.lr_scale && g.weight_decay == setting.weight_decay;
+    };
+    auto group = std::find_if(out.groups.begin(), out.groups.end(), same);
+    if (group == out.groups.end()) {
+      out.groups.push_back({setting.lr_scale, setting.weight_decay, {}});
+      group = out.groups.end() - 1;
+    }
+    group->parameters.push_back(t);
+  }
+  if (!tensors.empty() && deepest != block_of(tensors.front().name)) out.gradients_stop = deepest;
+  return out;
+}
+
+}  // namespace graft::transfer

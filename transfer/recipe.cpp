@@ -1,0 +1,145 @@
+#include "transfer/recipe.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "core/error.h"
+#include "transfer/rules.h"
+
+namespace graft::transfer {
+namespace {
+
+constexpr std::array kOptimizers = {Optimizer::sgd, Optimizer::adamw, Optimizer::lbfgs};
+
+// The one list of all settings: f(name, field) for each.
+template <class R, class F>
+void for_each_setting(R& r, F&& f) {
+  f("epochs", r.epochs);
+  f("batch", r.batch);
+  f("optimizer", r.optimizer);
+  f("learning_rate", r.learning_rate);
+  f("body_lr_scale", r.body_lr_scale);
+  f("momentum", r.momentum);
+  f("weight_decay", r.weight_decay);
+  f("warmup_epochs", r.warmup_epochs);
+  f("cosine", r.cosine);
+  f("clip_norm", r.clip_norm);
+  f("label_smoothing", r.label_smoothing);
+  f("dropout", r.dropout);
+  f("freeze_bn", r.freeze_bn);
+  f("cached_features", r.cached_features);
+  f("views", r.views);
+  f("keep_best", r.keep_best);
+  f("validation", r.validation);
+  f("augment.crop_min", r.augment.crop_min);
+  f("augment.flip", r.augment.flip);
+}
+
+template <class T>
+bool parse_number(std::string_view text, T& out) {
+  T value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return false;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(value)) return false;
+  }
+  out = value;
+  return true;
+}
+
+bool parse(std::string_view text, int& out) { return parse_number(text, out); }
+bool parse(std::string_view text, double& out) { return parse_number(text, out); }
+bool parse(std::string_view text, bool& out) {
+  if (text != "true" && text != "false") return false;
+  out = text == "true";
+  return true;
+}
+bool parse(std::string_view text, Optimizer& out) {
+  for (Optimizer o : kOptimizers) {
+    if (text != to_text(o)) continue;
+    out = o;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string_view to_text(Optimizer optimizer) {
+  switch (optimizer) {
+    case Optimizer::sgd: return "sgd";
+    case Optimizer::adamw: return "adamw";
+    case Optimizer::lbfgs: return "lbfgs";
+  }
+  return "?";
+}
+
+std::map<std::string, std::string> settings(const Recipe& recipe) {
+  std::map<std::string, std::string> out;
+  for_each_setting(recipe, [&](const char* name, const auto& field) { out[name] = str(field); });
+  return out;
+}
+
+void set(Recipe& recipe, std::string_view name, std::string_view value) {
+  bool known = false, parsed = false;
+  std::vector<std::string> names;
+  for_each_setting(recipe, [&](const char* field_name, auto& field) {
+    names.push_back(field_name);
+    if (name != field_name) return;
+    known = true;
+    parsed = parse(value, field);
+  });
+  GRAFT_CHECK_AS(UsageError, known, "recipe: no setting \"", printable(name), "\"; did you mean ",
+                 nearest(name, names, 1)[0], "?");
+  GRAFT_CHECK_AS(UsageError, parsed, "recipe: ", name, " cannot be \"", printable(value), "\"");
+}
+
+void check(const Recipe& r, const Strategy& strategy) {
+  auto require = [](bool good, const char* name, const auto& value, const char* rule) {
+    GRAFT_CHECK_AS(UsageError, good, "recipe: ", name, " is ", value, ", must be ", rule);
+  };
+  require(r.epochs >= 1, "epochs", r.epochs, "at least 1");
+  require(r.batch >= 1, "batch", r.batch, "at least 1");
+  require(r.learning_rate >= 0, "learning_rate", r.learning_rate, "0 or more");
+  require(r.body_lr_scale >= 0, "body_lr_scale", r.body_lr_scale, "0 or more");
+  require(r.momentum >= 0 && r.momentum < 1, "momentum", r.momentum, "in [0, 1)");
+  require(r.weight_decay >= 0, "weight_decay", r.weight_decay, "0 or more");
+  require(r.warmup_epochs >= 0 && r.warmup_epochs <= r.epochs, "warmup_epochs", r.warmup_epochs,
+          "between 0 and the epochs");
+  require(r.clip_norm >= 0, "clip_norm", r.clip_norm, "0 or more");
+  require(r.label_smoothing >= 0 && r.label_smoothing < 1, "label_smoothing", r.label_smoothing, "in [0, 1)");
+  require(r.dropout < 1, "dropout", r.dropout, "below 1");
+  require(r.views >= 0 && r.views <= 1000, "views", r.views, "between 0 and 1000");
+  require(r.validation >= 0 && r.validation < 1, "validation", r.validation, "in [0, 1)");
+  require(r.augment.crop_min > 0 && r.augment.crop_min <= 1, "augment.crop_min", r.augment.crop_min, "in (0, 1]");
+  bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;
+  require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
+          "sgd or adamw; lbfgs solves heads on cached features");
+  require(r.views == 0 || cached, "views", r.views, "0 without cached features");
+}
+
+Strategy parse_strategy(std::string_view text) {
+  using Kind = Strategy::Kind;
+  if (text == "head") return {Kind::head, 0};
+  if (text == "full") return {Kind::full, 0};
+  if (text == "scratch") return {Kind::scratch, 0};
+  int stages = 0;
+  if (text.starts_with("partial:") && parse_number(text.substr(8), stages) && stages >= 1) {
+    return {Kind::partial, stages};
+  }
+  fail<UsageError>("strategy \"", printable(text), "\" is none of head, partial:N (N from 1), full, scratch");
+}
+
+std::string to_text(const Strategy& strategy) {
+  switch (strategy.kind) {
+    case Strategy::Kind::head: return "head";
+    case Strategy::Kind::partial: return str("partial:", strategy.stages);
+    case Strategy::Kind::full: return "full";
+    case Strategy::Kind::scratch: return "scratch";
+  }
+  return "?";
+}
+
+}  // namespace graft::transfer
