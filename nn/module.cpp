@@ -82,6 +82,17 @@ void Module::train(bool on) {
   for (auto& [name, module] : named_modules(*this)) module->training_ = on;
 }
 
+Observing::Observing(Module& root, const Observer& observer) {
+  for (auto& [name, module] : named_modules(root)) {
+    module->observer_ = [name = name, observer](const Tensor& output) { observer(name, output); };
+    modules_.push_back(module);
+  }
+}
+
+Observing::~Observing() {
+  for (Module* module : modules_) module->observer_ = nullptr;
+}
+
 std::vector<NamedTensor> named_tensors(Module& module) {
   std::vector<NamedTensor> all;
   Walk walk;

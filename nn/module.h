@@ -63,6 +63,9 @@ class Parts {
   }
 };
 
+// What an observer sees: each module's output under the module's name. Parity tests and `graft inspect` read it.
+using Observer = std::function<void(const std::string& name, const Tensor& output)>;
+
 // Move-only: a copied module would share its parameters with the original.
 class Module {
  public:
@@ -81,8 +84,30 @@ class Module {
   void eval() { train(false); }
   bool training() const { return training_; }
 
+ protected:
+  // Every forward ends with `return seen(y)`: here an observer reads y.
+  const Var& seen(const Var& y) const {
+    if (observer_) observer_(y.value());
+    return y;
+  }
+
  private:
+  friend class Observing;
   bool training_ = false;
+  std::function<void(const Tensor&)> observer_;
+};
+
+// While one is alive, `observer` is called with the output of every module below `root` that runs. The network must not
+// be moved, nor its modules replaced, meanwhile. A fused step has one output: that of the block around it.
+class Observing {
+ public:
+  Observing(Module& root, const Observer& observer);
+  ~Observing();
+  Observing(const Observing&) = delete;
+  Observing& operator=(const Observing&) = delete;
+
+ private:
+  std::vector<Module*> modules_;
 };
 
 // One tensor of a network under its full name, "layer1.0.bn1.running_mean". Exactly one of the pointers is set; they stay
@@ -105,12 +130,16 @@ std::vector<NamedTensor> named_tensors(Module& module);
 std::vector<NamedTensor> named_parameters(Module& module);
 // All modules under their names, the root first, under "".
 std::vector<std::pair<std::string, Module*>> named_modules(Module& module);
+// Calls f(name, layer) for each module of type Layer: for_each_layer<Conv2d>(net, [](const std::string&, Conv2d&) {...}).
+template <class Layer, class F>
+void for_each_layer(Module& root, F f) {
+  for (auto& [name, module] : named_modules(root)) {
+    if (auto* layer = dynamic_cast<Layer*>(module)) f(name, *layer);
+  }
+}
 // Elements of all parameters; of those with state `trainable` only.
 int64_t parameter_count(Module& module);
 int64_t trainable_count(Module& module);
-
-// What forward hooks see: each layer's output under its name. Used by parity tests and by `graft inspect`.
-using Observer = std::function<void(const std::string& name, const Tensor& output)>;
 
 // A list of modules under the names "0", "1", ...
 template <class M>

@@ -1,0 +1,87 @@
+#include "nn/layers.h"
+
+#include <cmath>
+
+#include "core/rng.h"
+
+namespace graft::nn {
+
+Conv2d::Conv2d(const Config& config, DType dtype) : how{config.stride, config.padding, config.groups} {
+  GRAFT_CHECK(config.groups >= 1 && config.in % config.groups == 0 && config.out % config.groups == 0,
+              "Conv2d: channels ", config.in, " -> ", config.out, " do not divide into ", config.groups, " groups");
+  weight = Parameter(Tensor::zeros({config.out, config.size, config.size, config.in / config.groups}, dtype));
+  if (config.bias) bias = Parameter(Tensor::zeros({config.out}, dtype));
+}
+
+void Conv2d::parts(Parts& p) {
+  p("weight", weight, Published::conv_oihw).optional("bias", bias);
+}
+
+Var Conv2d::forward(const Var& x) const { return seen(conv2d(x, weight.var, bias.var, how)); }
+
+Linear::Linear(int64_t in, int64_t out, DType dtype)
+    : weight(Tensor::zeros({out, in}, dtype)), bias(Tensor::zeros({out}, dtype)) {}
+
+void Linear::init(const Init& init, const std::string& name) {
+  double bound = 1 / std::sqrt(static_cast<double>(fan_in(weight)));
+  init.uniform(weight, name + ".weight", bound);
+  init.uniform(bias, name + ".bias", bound);
+}
+
+BatchNorm2d::BatchNorm2d(int64_t channels, DType dtype, BatchNorm batch_norm)
+    : weight(Tensor::full({channels}, 1, dtype)),
+      bias(Tensor::zeros({channels}, dtype)),
+      running_mean(Tensor::zeros({channels}, dtype)),
+      running_var(Tensor::full({channels}, 1, dtype)),
+      num_batches_tracked(Tensor::zeros({}, DType::i64)),
+      how(batch_norm) {}
+
+void BatchNorm2d::parts(Parts& p) {
+  p("weight", weight)("bias", bias);
+  p("running_mean", running_mean)("running_var", running_var)("num_batches_tracked", num_batches_tracked);
+}
+
+bool BatchNorm2d::keeps_statistics() const {
+  if (!training()) return true;
+  if (running_mean.freeze == Freeze::frozen || running_var.freeze == Freeze::frozen) return true;
+  if (running_mean.freeze == Freeze::frozen_adapt_stats) return false;
+  return weight.freeze == Freeze::frozen || bias.freeze == Freeze::frozen;
+}
+
+Var BatchNorm2d::forward(const Var& x) {
+  const Tensor &mean = running_mean.value, &variance = running_var.value;
+  if (keeps_statistics()) return seen(batch_norm_frozen(x, weight.var, bias.var, mean, variance, how));
+  if (num_batches_tracked.freeze != Freeze::frozen) ++*num_batches_tracked.value.data<int64_t>();
+  return seen(batch_norm_train(x, weight.var, bias.var, mean, variance, how));
+}
+
+Dropout::Dropout(double p, uint64_t seed) : seed_(seed) { set_p(p); }
+
+void Dropout::set_p(double p) {
+  GRAFT_CHECK_AS(UsageError, p >= 0 && p < 1, "Dropout: probability ", p, " is not in [0, 1)");
+  p_ = p;
+}
+
+Var Dropout::forward(const Var& x) {
+  if (!training() || p_ == 0) return seen(x);
+  auto words = philox(seed_, draws_++, 0);  // a seed of its own for each draw
+  return seen(dropout(x, p_, words[0] | uint64_t{words[1]} << 32));
+}
+
+Var activate(const Var& x, Activation activation) {
+  switch (activation) {
+    case Activation::none: return x;
+    case Activation::relu: return relu(x);
+    case Activation::relu6: return relu6(x);
+  }
+  return x;
+}
+
+Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x) {
+  return activate(bn.forward(conv.forward(x)), activation);
+}
+
+ConvBn::ConvBn(Conv2d::Config config, Activation a, DType dtype)
+    : conv((config.bias = false, config), dtype), bn(config.out, dtype), activation(a) {}
+
+}  // namespace graft::nn

@@ -1,0 +1,94 @@
+// The layers that the networks are built from. A new layer holds zeros (batch norm: the identity); a network's constructor
+// fills its layers through nn/init.h once their names are known. Every layer computes in f32 or f64.
+#pragma once
+
+#include "autograd/ops.h"
+#include "nn/init.h"
+#include "nn/module.h"
+
+namespace graft::nn {
+
+// x [N, H, W, in] -> [N, OH, OW, out]. weight: [out, size, size, in / groups].
+class Conv2d : public Module {
+ public:
+  struct Config {
+    int64_t in, out, size;
+    int64_t stride = 1, padding = 0, groups = 1;
+    bool bias = true;
+  };
+  explicit Conv2d(const Config& config, DType dtype = DType::f32);
+  void parts(Parts& p) override;
+  Var forward(const Var& x) const;
+
+  Parameter weight, bias;
+  graft::Conv2d how;
+};
+
+// x [..., in] -> [..., out]. weight: [out, in].
+class Linear : public Module {
+ public:
+  Linear(int64_t in, int64_t out, DType dtype = DType::f32);
+  void parts(Parts& p) override { p("weight", weight)("bias", bias); }
+  Var forward(const Var& x) const { return seen(linear(x, weight.var, bias.var)); }
+  // PyTorch's start: weight and bias uniform within 1 / sqrt(in).
+  void init(const Init& init, const std::string& name);
+
+  Parameter weight, bias;
+};
+
+// x [..., channels] -> the same shape.
+class BatchNorm2d : public Module {
+ public:
+  explicit BatchNorm2d(int64_t channels, DType dtype = DType::f32, BatchNorm how = {});
+  void parts(Parts& p) override;
+  Var forward(const Var& x);
+
+  // True where the running statistics are used and stay as they are; otherwise the batch's are used, and the running ones
+  // follow. Decided by the mode and by the freeze states: statistics that are `frozen` stay in any mode; those in
+  // `frozen_adapt_stats` follow in training mode; and where nobody froze the statistics themselves but weight or bias is
+  // frozen, they stay too (a batch norm frozen in its weight only would go on changing what the network computes).
+  bool keeps_statistics() const;
+
+  Parameter weight, bias;
+  Buffer running_mean, running_var;
+  Buffer num_batches_tracked;  // i64 scalar: batches that went into the running statistics
+  BatchNorm how;
+};
+
+// In training mode each element is zero with probability p, the others are divided by 1 - p.
+class Dropout : public Module {
+ public:
+  Dropout(double p, uint64_t seed);
+  void parts(Parts&) override {}
+  Var forward(const Var& x);
+  double p() const { return p_; }
+  void set_p(double p);
+  // Masks are a function of (seed, number of the draw). A resumed run sets the number where the last one stopped.
+  uint64_t draws() const { return draws_; }
+  void set_draws(uint64_t draws) { draws_ = draws; }
+
+ private:
+  double p_;
+  uint64_t seed_, draws_ = 0;
+};
+
+enum class Activation : uint8_t { none, relu, relu6 };
+Var activate(const Var& x, Activation activation);
+
+// Convolution without bias, batch norm, activation: the step that these networks repeat.
+// x [N, H, W, in] -> [N, OH, OW, out].
+Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x);
+
+// The same as a module, with the names "0" (convolution) and "1" (batch norm) of a torchvision Sequential.
+class ConvBn : public Module {
+ public:
+  ConvBn(Conv2d::Config config, Activation activation, DType dtype);
+  void parts(Parts& p) override { p("0", conv)("1", bn); }
+  Var forward(const Var& x) { return seen(conv_bn(conv, bn, activation, x)); }
+
+  Conv2d conv;
+  BatchNorm2d bn;
+  Activation activation;
+};
+
+}  // namespace graft::nn
