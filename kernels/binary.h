@@ -8,5 +8,7 @@ namespace graft::kernels {
 
 GRAFT_KERNEL(add, (const Tensor& a, const Tensor& b, const Tensor& y), (a, b, y))
 GRAFT_KERNEL(multiply, (const Tensor& a, const Tensor& b, const Tensor& y), (a, b, y))
+// a times the only element of s.
+GRAFT_KERNEL(multiply_scalar, (const Tensor& a, const Tensor& s, const Tensor& y), (a, s, y))
 
 }  // namespace graft::kernels

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "autograd/ops.h"
+#include "core/parallel.h"
 
 namespace graft::test {
 
@@ -73,6 +74,21 @@ void on_every_cpu_level(const std::function<void()>& f) {
     f();
   }
   kernels::set_cpu_level(before);
+}
+
+void check_same_for_any_threads(const std::function<std::vector<Tensor>()>& f) {
+  int before = threads();
+  set_threads(1);
+  std::vector<Tensor> expected = f();
+  for (int count : {2, 4}) {
+    set_threads(count);
+    std::vector<Tensor> got = f();
+    REQUIRE(got.size() == expected.size());
+    for (size_t i = 0; i < got.size(); ++i) {
+      CHECK_MESSAGE(bit_equal(got[i], expected[i]), "tensor " << i << " differs between 1 and " << count << " threads");
+    }
+  }
+  set_threads(before);
 }
 
 TempDir::TempDir() {

@@ -27,6 +27,9 @@ void check_gradients(const std::function<Var(const std::vector<Var>&)>& f, const
 // Runs `f` once on every instruction level of this machine, with the level in the message of a failure.
 void on_every_cpu_level(const std::function<void()>& f);
 
+// Runs `f` with 1, 2 and 4 threads: the tensors that it returns must be bit-identical.
+void check_same_for_any_threads(const std::function<std::vector<Tensor>()>& f);
+
 // Throws E with a message that contains every one of `parts`.
 template <class E>
 void check_throws(const std::function<void()>& f, const std::vector<std::string>& parts) {

@@ -27,4 +27,12 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& y) {
   elementwise("multiply", a, b, y, [](auto p, auto q) { return p * q; });
 }
 
+void multiply_scalar(const Tensor& a, const Tensor& s, const Tensor& y) {
+  with_real(a.dtype(), "multiply_scalar", [&](auto zero) {
+    using T = decltype(zero);
+    T factor = *s.data<T>();
+    elementwise("multiply_scalar", a, a, y, [factor](auto p, auto) { return p * static_cast<decltype(p)>(factor); });
+  });
+}
+
 #include "kernels/cpu/level_end.h"

@@ -1,0 +1,19 @@
+#include "kernels/dropout.h"
+
+#include "autograd/ops.h"
+
+namespace graft {
+
+Var dropout(const Var& x, double p, uint64_t seed) {
+  GRAFT_CHECK(p >= 0 && p <= 1, "dropout: probability ", p, " is not between 0 and 1");
+  Tensor value = x.value().contiguous();
+  Tensor y = value.empty_like();
+  kernels::dropout(value, p, seed, y);
+  return record("dropout", y, {x}, [p, seed](const Tensor& dy) {  // the seed tells which; no mask is kept
+    Tensor dx = dy.empty_like();
+    kernels::dropout(dy, p, seed, dx);
+    return Grads{dx};
+  });
+}
+
+}  // namespace graft

@@ -1,0 +1,12 @@
+// The mean over the pixels. x [N, H, W, C], y [N, C], f32 or f64, contiguous; the caller allocates. Sums in double.
+#pragma once
+
+#include "kernels/dispatch.h"
+
+namespace graft::kernels {
+
+GRAFT_KERNEL(global_avg_pool, (const Tensor& x, const Tensor& y), (x, y))
+// dx = dy / (H * W) at every pixel.
+GRAFT_KERNEL(global_avg_pool_grad, (const Tensor& dy, const Tensor& dx), (dy, dx))
+
+}  // namespace graft::kernels
