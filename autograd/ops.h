@@ -3,6 +3,7 @@
 #pragma once
 
 #include "autograd/var.h"
+#include "kernels/conv2d.h"
 
 namespace graft {
 
@@ -25,6 +26,10 @@ struct Conv2d {
 // x [N, H, W, C], weight [O, KH, KW, C / groups], bias [O] or undefined -> [N, OH, OW, O],
 // OH = (H + 2 padding - KH) / stride + 1. Cross-correlation, as in PyTorch's conv2d.
 Var conv2d(const Var& x, const Var& weight, const Var& bias, Conv2d how);
+// act(scale * conv2d(x, weight) + shift + residual) in one pass: scale and shift [O], undefined for 1 and 0; residual like
+// the result or undefined. For trunks that nothing trains: throws where an input needs a gradient.
+Var conv2d_affine(const Var& x, const Var& weight, Conv2d how, const Tensor& scale, const Tensor& shift,
+                  const Var& residual, Activation act);
 
 // Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015). weight, bias, running_mean, running_var: [C].
 // With batch statistics: normalises by the batch's mean and biased variance and, where update is true, moves the running
