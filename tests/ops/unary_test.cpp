@@ -1,8 +1,9 @@
+#include "kernels/unary.h"
+
 #include <cmath>
 #include <limits>
 
 #include "autograd/ops.h"
-#include "kernels/unary.h"
 #include "tests/support.h"
 
 using namespace graft;
