@@ -20,6 +20,8 @@ inline std::string threads() { return get("GRAFT_THREADS"); }
 inline std::string cpu() { return get("GRAFT_CPU"); }
 // GRAFT_CACHE: folder of the cached features; unset, a folder `graft` under XDG_CACHE_HOME or ~/.cache.
 inline std::string cache() { return get("GRAFT_CACHE"); }
+// GRAFT_PARITY: folder of full-size references that tests/parity/torchvision_parity.sh writes; unset, that test is skipped.
+inline std::string parity() { return get("GRAFT_PARITY"); }
 // GRAFT_REQUIRE_CUDA: 1 makes "no GPU" a test failure.
 inline bool require_cuda() { return get("GRAFT_REQUIRE_CUDA") == "1"; }
 

@@ -1,8 +1,10 @@
 #include "nn/layers.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/rng.h"
+#include "kernels/batch_norm.h"
 
 namespace graft::nn {
 
@@ -48,6 +50,14 @@ bool BatchNorm2d::keeps_statistics() const {
   return weight.freeze == Freeze::frozen || bias.freeze == Freeze::frozen;
 }
 
+std::pair<Tensor, Tensor> BatchNorm2d::scale_and_shift() const {
+  const Tensor &w = weight.var.value(), &b = bias.var.value();
+  Tensor inverse = w.empty_like(), scale = w.empty_like(), shift = w.empty_like();
+  kernels::inverse_deviation(running_var.value.contiguous(), how.eps, inverse);
+  kernels::batch_norm_affine(running_mean.value.contiguous(), inverse, w.contiguous(), b.contiguous(), scale, shift);
+  return {scale, shift};
+}
+
 Var BatchNorm2d::forward(const Var& x) {
   const Tensor &mean = running_mean.value, &variance = running_var.value;
   if (keeps_statistics()) return seen(batch_norm_frozen(x, weight.var, bias.var, mean, variance, how));
@@ -77,8 +87,28 @@ Var activate(const Var& x, Activation activation) {
   return x;
 }
 
-Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x) {
-  return activate(bn.forward(conv.forward(x)), activation);
+namespace {
+
+bool nothing_needs_grad(std::initializer_list<Var> vars) {
+  if (NoGrad::active()) return true;
+  return std::none_of(vars.begin(), vars.end(), [](const Var& v) { return v.needs_grad(); });
+}
+
+}  // namespace
+
+Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x, const Var& residual) {
+  if (bn.keeps_statistics() && nothing_needs_grad({x, conv.weight.var, bn.weight.var, bn.bias.var, residual})) {
+    auto [scale, shift] = bn.scale_and_shift();
+    return conv2d_affine(x, conv.weight.var, conv.how, scale, shift, residual, activation);
+  }
+  Var y = bn.forward(conv.forward(x));
+  return activate(residual ? add(y, residual) : y, activation);
+}
+
+Var conv_act(const Conv2d& conv, Activation activation, const Var& x) {
+  if (!nothing_needs_grad({x, conv.weight.var, conv.bias.var})) return activate(conv.forward(x), activation);
+  Tensor shift = conv.bias.var ? conv.bias.var.value() : Tensor();
+  return conv2d_affine(x, conv.weight.var, conv.how, {}, shift, {}, activation);
 }
 
 ConvBn::ConvBn(Conv2d::Config config, Activation a, DType dtype)

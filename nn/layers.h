@@ -2,6 +2,8 @@
 // fills its layers through nn/init.h once their names are known. Every layer computes in f32 or f64.
 #pragma once
 
+#include <utility>
+
 #include "autograd/ops.h"
 #include "nn/init.h"
 #include "nn/module.h"
@@ -48,6 +50,8 @@ class BatchNorm2d : public Module {
   // `frozen_adapt_stats` follow in training mode; and where nobody froze the statistics themselves but weight or bias is
   // frozen, they stay too (a batch norm frozen in its weight only would go on changing what the network computes).
   bool keeps_statistics() const;
+  // Where it keeps them, forward is x scale + shift for these two, each [channels].
+  std::pair<Tensor, Tensor> scale_and_shift() const;
 
   Parameter weight, bias;
   Buffer running_mean, running_var;
@@ -72,14 +76,17 @@ class Dropout : public Module {
   uint64_t seed_, draws_ = 0;
 };
 
-enum class Activation : uint8_t { none, relu, relu6 };
 Var activate(const Var& x, Activation activation);
 
-// Convolution without bias, batch norm, activation: the step that these networks repeat.
-// x [N, H, W, in] -> [N, OH, OW, out].
-Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x);
+// Two steps that these networks repeat, each in one pass of the fused kernel where nothing asks for a gradient (and, of
+// batch norm, the running statistics are used): trunks that nobody trains, and prediction. x [N, H, W, in]; the result and
+// `residual`, which is undefined where nothing is added: [N, OH, OW, out].
+// activation(bn(conv(x)) + residual)
+Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x, const Var& residual = {});
+// activation(conv(x))
+Var conv_act(const Conv2d& conv, Activation activation, const Var& x);
 
-// The same as a module, with the names "0" (convolution) and "1" (batch norm) of a torchvision Sequential.
+// conv_bn as a module, with the names "0" (convolution) and "1" (batch norm) of a torchvision Sequential.
 class ConvBn : public Module {
  public:
   ConvBn(Conv2d::Config config, Activation activation, DType dtype);

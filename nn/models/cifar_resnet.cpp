@@ -31,10 +31,9 @@ CifarBlock::CifarBlock(int64_t in, int64_t width, int64_t stride, DType dtype)
 
 Var CifarBlock::forward(const Var& x) {                       // x: [N, H, W, in]
   Var y = conv_bn(conv1, bn1, Activation::relu, x);           // [N, H/s, W/s, width]
-  y = conv_bn(conv2, bn2, Activation::none, y);               // [N, H/s, W/s, width]
   bool same = x.shape() == y.shape();
   Var shortcut = same ? x : shortcut_a(x, conv1.how.stride, y.dim(-1));  // [N, H/s, W/s, width]
-  return seen(relu(add(y, shortcut)));
+  return seen(conv_bn(conv2, bn2, Activation::relu, y, shortcut));       // [N, H/s, W/s, width]
 }
 
 CifarResNet::CifarResNet(const CifarResNetConfig& config, int64_t classes, uint64_t seed, DType dtype)

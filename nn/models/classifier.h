@@ -24,8 +24,8 @@ class Classifier : public Module {
   virtual std::vector<Stage> stages() const = 0;
   // images -> what stage `stage` takes; stages().size() gives the trunk's last map.
   Var forward_to(size_t stage, const Var& images);
-  // What stage `stage` takes -> logits: forward(x) is forward_from(s, forward_to(s, x)) for every s, bit by bit. So a
-  // frozen prefix need run only once.
+  // What stage `stage` takes -> logits: forward(x) is forward_from(s, forward_to(s, x)) for every s, bit by bit where the
+  // same gradients are wanted. So a frozen prefix need run only once.
   Var forward_from(size_t stage, const Var& activations);
   // What stage `stage` takes -> pooled features [N, F], what a new head is trained on.
   Var features_from(size_t stage, const Var& activations);

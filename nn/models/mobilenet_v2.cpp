@@ -42,8 +42,8 @@ void InvertedResidual::parts(Parts& p) {
 Var InvertedResidual::forward(const Var& x) {                          // x: [N, H, W, in]
   Var y = expand ? expand->forward(x) : x;                             // [N, H, W, expansion in]
   y = filter.forward(y);                                               // [N, H/s, W/s, expansion in]
-  y = conv_bn(project, project_bn, Activation::none, y);               // [N, H/s, W/s, out]
-  return seen(x.shape() == y.shape() ? add(x, y) : y);
+  bool stays = filter.conv.how.stride == 1 && x.dim(-1) == project.weight.var.dim(0);
+  return seen(conv_bn(project, project_bn, Activation::none, y, stays ? x : Var()));  // [N, H/s, W/s, out]
 }
 
 MobileNetV2::MobileNetV2(const MobileNetV2Config& config, int64_t classes, uint64_t seed, DType dtype)

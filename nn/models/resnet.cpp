@@ -26,11 +26,10 @@ class BasicBlock : public ResidualBlock {
     if (downsample) p("downsample", *downsample);
   }
 
-  Var forward(const Var& x) override {                        // x: [N, H, W, in]
-    Var y = conv_bn(conv1, bn1, Activation::relu, x);         // [N, H/s, W/s, width]
-    y = conv_bn(conv2, bn2, Activation::none, y);             // [N, H/s, W/s, width]
-    Var shortcut = downsample ? downsample->forward(x) : x;   // [N, H/s, W/s, width]
-    return seen(relu(add(y, shortcut)));
+  Var forward(const Var& x) override {                                 // x: [N, H, W, in]
+    Var y = conv_bn(conv1, bn1, Activation::relu, x);                  // [N, H/s, W/s, width]
+    Var shortcut = downsample ? downsample->forward(x) : x;            // [N, H/s, W/s, width]
+    return seen(conv_bn(conv2, bn2, Activation::relu, y, shortcut));   // [N, H/s, W/s, width]
   }
 
   Conv2d conv1;
@@ -58,12 +57,11 @@ class Bottleneck : public ResidualBlock {
     if (downsample) p("downsample", *downsample);
   }
 
-  Var forward(const Var& x) override {                        // x: [N, H, W, in]
-    Var y = conv_bn(conv1, bn1, Activation::relu, x);         // [N, H, W, width]
-    y = conv_bn(conv2, bn2, Activation::relu, y);             // [N, H/s, W/s, width]
-    y = conv_bn(conv3, bn3, Activation::none, y);             // [N, H/s, W/s, 4 width]
-    Var shortcut = downsample ? downsample->forward(x) : x;   // [N, H/s, W/s, 4 width]
-    return seen(relu(add(y, shortcut)));
+  Var forward(const Var& x) override {                                 // x: [N, H, W, in]
+    Var y = conv_bn(conv1, bn1, Activation::relu, x);                  // [N, H, W, width]
+    y = conv_bn(conv2, bn2, Activation::relu, y);                      // [N, H/s, W/s, width]
+    Var shortcut = downsample ? downsample->forward(x) : x;            // [N, H/s, W/s, 4 width]
+    return seen(conv_bn(conv3, bn3, Activation::relu, y, shortcut));   // [N, H/s, W/s, 4 width]
   }
 
   Conv2d conv1;

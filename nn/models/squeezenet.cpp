@@ -21,9 +21,9 @@ Fire::Fire(int64_t in, int64_t squeezed, int64_t expanded, DType dtype)
       expand3x3({.in = squeezed, .out = expanded, .size = 3, .padding = 1}, dtype) {}
 
 Var Fire::forward(const Var& x) {                    // x: [N, H, W, in]
-  Var s = relu(squeeze.forward(x));                  // [N, H, W, squeezed]
-  Var one = relu(expand1x1.forward(s));              // [N, H, W, expanded]
-  Var three = relu(expand3x3.forward(s));            // [N, H, W, expanded]
+  Var s = conv_act(squeeze, Activation::relu, x);           // [N, H, W, squeezed]
+  Var one = conv_act(expand1x1, Activation::relu, s);       // [N, H, W, expanded]
+  Var three = conv_act(expand3x3, Activation::relu, s);     // [N, H, W, expanded]
   return seen(concat_last({one, three}));            // [N, H, W, 2 expanded]
 }
 
@@ -65,7 +65,7 @@ std::vector<Stage> SqueezeNet::stages() const {
 
 Var SqueezeNet::run_stage(size_t stage, const Var& x) {          // x: [N, H, W, C]
   if (stage == 0) {
-    Var y = relu(stem.forward(x));                               // [N, (H - k) / 2 + 1, .., stem_width]
+    Var y = conv_act(stem, Activation::relu, x);                 // [N, (H - k) / 2 + 1, .., stem_width]
     return max_pool2d(y, kPool);                                 // [N, H/4, W/4, stem_width]
   }
   Var y = fires[stage - 1].forward(x);                           // [N, H, W, 2 expand]

@@ -1,9 +1,8 @@
-#include "kernels/unary.h"
-
 #include <cmath>
 #include <limits>
 
 #include "autograd/ops.h"
+#include "kernels/unary.h"
 #include "tests/support.h"
 
 using namespace graft;

@@ -1,0 +1,218 @@
+"""References for the networks, from torchvision on random weights, and from the published checkpoints.
+
+    models.py tiny OUT                   narrow variants, small enough to be committed (tests/golden/models/)
+    models.py full OUT                   the published sizes (tests/parity/torchvision_parity.sh)
+    models.py published ASSETS OUT.pth   logits of real checkpoints on a fixed input (tests/golden/models/published.pth)
+
+For each network NAME: NAME-zip.pth and NAME-legacy.pth are what torch.save writes of its state_dict; NAME-golden.pth holds the
+input, labels, the output of every block, logits, loss and the gradient of every parameter, in evaluation mode ("eval/...")
+and, dropout aside, in training mode ("train/...", with the statistics after the step). Everything is computed in f64 from
+weights that are f32 numbers, and rounded to f32; "eval/grad32/..." is the same in f32. Written with torch 1.13.1,
+torchvision 0.14.1.
+"""
+import copy
+import sys
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.mobilenetv2 import InvertedResidual, MobileNetV2
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torchvision.models.squeezenet import Fire, SqueezeNet
+
+
+class CifarBlock(nn.Module):
+    """Two 3x3 convolutions; the shortcut takes every second pixel and pads the channels with zeros (option A)."""
+
+    def __init__(self, channels_in, width, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.stride, self.padding = stride, (width - channels_in) // 2
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        p = self.padding
+        return torch.relu(y + nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, p, p)))
+
+
+class CifarResNet(nn.Module):
+    def __init__(self, widths, blocks, classes):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        channels = widths[0]
+        for i, (width, count) in enumerate(zip(widths, blocks)):
+            layer = []
+            for j in range(count):
+                layer.append(CifarBlock(channels, width, 2 if i and not j else 1))
+                channels = width
+            self.add_module(f"layer{i + 1}", nn.Sequential(*layer))
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(x.mean((2, 3)))
+
+
+def narrow_resnet(block, width, classes):
+    """torchvision's ResNet with one block a layer and `width` instead of 64 channels."""
+    net = ResNet(block, [1, 1, 1, 1], classes)
+    net.inplanes = width
+    net.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+    net.bn1 = nn.BatchNorm2d(width)
+    for i in range(4):
+        setattr(net, f"layer{i + 1}", net._make_layer(block, width << i, 1, 1 if i == 0 else 2))
+    net.fc = nn.Linear((width << 3) * block.expansion, classes)
+    return net
+
+
+def narrow_mobilenet(classes):
+    net = MobileNetV2(classes, width_mult=0.1, inverted_residual_setting=[[1, 80, 1, 1], [3, 80, 2, 2], [3, 160, 1, 2]])
+    last = net.features[-1]  # 1,280 channels whatever the width
+    last[0] = nn.Conv2d(last[0].in_channels, 32, 1, bias=False)
+    last[1] = nn.BatchNorm2d(32)
+    net.classifier[1] = nn.Linear(32, classes)
+    return net
+
+
+def narrow_squeezenet(version, classes, divisor):
+    net = SqueezeNet(version, classes)
+    stem = net.features[0]
+    net.features[0] = nn.Conv2d(3, stem.out_channels // divisor, stem.kernel_size, stem.stride)
+    for i, m in enumerate(net.features):
+        if isinstance(m, Fire):
+            net.features[i] = Fire(m.squeeze.in_channels // divisor, m.squeeze.out_channels // divisor,
+                                   m.expand1x1.out_channels // divisor, m.expand3x3.out_channels // divisor)
+    net.classifier[1] = nn.Conv2d(512 // divisor, classes, 1)
+    return net
+
+
+def randomise(net, images):
+    """Weights as at the start of training, every batch norm with its own affine and plausible statistics: nothing is 0 or 1."""
+    for m in net.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            nn.init.uniform_(m.weight, 0.5, 1.5)
+            nn.init.normal_(m.bias, 0, 0.2)
+            m.momentum = None  # the average of all batches: here, of one
+        elif isinstance(m, nn.Conv2d) and m.bias is not None:
+            nn.init.normal_(m.bias, 0, 0.1)
+    with torch.no_grad():
+        net.train()(images)
+    for m in net.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean += 0.1 * torch.randn_like(m.running_mean) * m.running_var.sqrt()
+            m.running_var *= torch.empty_like(m.running_var).uniform_(0.8, 1.25)
+            m.num_batches_tracked.fill_(7)
+            m.momentum = 0.1
+
+
+BLOCKS = (BasicBlock, Bottleneck, CifarBlock, InvertedResidual, Fire, nn.Linear)
+
+
+def is_block(name, module):
+    stem_or_last = isinstance(module, torchvision.ops.misc.Conv2dNormActivation) and name.count(".") == 1
+    head = isinstance(module, nn.Conv2d) and name == "classifier.1"
+    return isinstance(module, BLOCKS) or stem_or_last or head
+
+
+def run(net, images, labels, golden, mode, dtype, blocks, suffix=""):
+    net = copy.deepcopy(net).to(dtype)
+    net.train(mode == "train")
+    for m in net.modules():
+        if isinstance(m, nn.Dropout):
+            m.p = 0.0
+    outputs = {}
+    if blocks:
+        for name, module in net.named_modules():
+            if is_block(name, module):  # a copy: the ReLU that follows may write in place
+                module.register_forward_hook(lambda m, i, o, name=name: outputs.__setitem__(name, o.detach().clone()))
+    logits = net(images.to(dtype))
+    loss = nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    if not suffix:
+        outputs["logits"], outputs["loss"] = logits.detach(), loss.detach()
+    for name, value in outputs.items():
+        kind = "" if name in ("logits", "loss") else "block/"
+        golden[f"{mode}/{kind}{name}"] = value.float().contiguous()
+    for name, parameter in net.named_parameters():
+        golden[f"{mode}/grad{suffix}/{name}"] = parameter.grad.float().contiguous()
+    if mode == "train":
+        for name, buffer in net.named_buffers():
+            golden[f"train/after/{name}"] = buffer.float() if buffer.is_floating_point() else buffer
+
+
+def write(out, name, net, shape, classes, full, containers=("zip", "legacy")):
+    torch.manual_seed(sum(name.encode()))
+    images, labels = torch.randn(shape), torch.randint(0, classes, (shape[0],))
+    randomise(net, images)
+    for container in containers:
+        torch.save(net.state_dict(), out / f"{name}-{container}.pth", _use_new_zipfile_serialization=container == "zip")
+    golden = {"input": images, "labels": labels}
+    run(net, images, labels, golden, "eval", torch.float64, blocks=True)
+    run(net, images, labels, golden, "train", torch.float64, blocks=False)
+    if full:
+        run(net, images, labels, golden, "eval", torch.float32, blocks=False, suffix="32")
+    torch.save(golden, out / f"{name}-golden.pth", _use_new_zipfile_serialization=full)  # the old form is more compact
+    print(name, sum(p.numel() for p in net.parameters()), "parameters")
+
+
+def tiny(out):
+    torch.manual_seed(1)
+    write(out, "resnet-basic", narrow_resnet(BasicBlock, 2, 7), (2, 3, 35, 33), 7, False, ["zip"])
+    write(out, "resnet-bottleneck", narrow_resnet(Bottleneck, 1, 7), (2, 3, 35, 33), 7, False, ["legacy"])
+    write(out, "cifar_resnet", CifarResNet([2, 4, 8], [2, 1, 1], 10), (3, 3, 15, 14), 10, False)
+    write(out, "mobilenet_v2", narrow_mobilenet(7), (2, 3, 21, 25), 7, False, ["zip"])
+    write(out, "squeezenet1_0", narrow_squeezenet("1_0", 7, 16), (1, 3, 31, 34), 7, False, ["legacy"])
+    write(out, "squeezenet1_1", narrow_squeezenet("1_1", 7, 16), (1, 3, 31, 30), 7, False, ["zip"])
+
+
+def full(out):
+    torch.manual_seed(2)
+    write(out, "resnet18", torchvision.models.resnet18(), (2, 3, 224, 224), 1000, True)
+    write(out, "resnet50", torchvision.models.resnet50(), (2, 3, 224, 224), 1000, True)
+    write(out, "cifar_resnet20", CifarResNet([16, 32, 64], [3, 3, 3], 10), (8, 3, 32, 32), 10, True)
+    write(out, "mobilenet_v2", torchvision.models.mobilenet_v2(), (2, 3, 224, 224), 1000, True)
+    write(out, "squeezenet1_0", torchvision.models.squeezenet1_0(), (2, 3, 224, 224), 1000, True)
+    write(out, "squeezenet1_1", torchvision.models.squeezenet1_1(), (2, 3, 224, 224), 1000, True)
+
+
+def fixed_input(size):
+    """Numbers in [-2, 2) that need no random generator: tests/nn/published_test.cpp makes the same."""
+    i = torch.arange(3 * size * size, dtype=torch.int64)
+    bits = (i * 2654435761) % 2**32
+    return ((bits >> 8).double() * 2.0**-22 - 2).view(1, 3, size, size)
+
+
+def published(assets, out):
+    weights = Path(assets) / "weights"
+    nets = {
+        "mobilenet_v2.pth": (torchvision.models.mobilenet_v2(), 224),
+        "squeezenet1_0.pth": (torchvision.models.squeezenet1_0(), 224),
+        "resnet20-12fca82f.th": (CifarResNet([16, 32, 64], [3, 3, 3], 10), 32),
+        "resnet32-d509ac18.th": (CifarResNet([16, 32, 64], [5, 5, 5], 10), 32),
+    }
+    logits = {}
+    for file, (net, size) in nets.items():
+        state = torch.load(weights / file, map_location="cpu")
+        state = {k.removeprefix("module."): v for k, v in state.get("state_dict", state).items()}
+        missing, unexpected = net.load_state_dict(state, strict=False)
+        assert not unexpected and all(k.endswith("num_batches_tracked") for k in missing), (missing, unexpected)
+        with torch.no_grad():
+            logits[file] = net.eval().double()(fixed_input(size)).float()
+    torch.save(logits, out)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] in ("tiny", "full"):
+        folder = Path(sys.argv[2])
+        folder.mkdir(parents=True, exist_ok=True)
+        {"tiny": tiny, "full": full}[sys.argv[1]](folder)
+    elif len(sys.argv) == 4 and sys.argv[1] == "published":
+        published(sys.argv[2], sys.argv[3])
+    else:
+        sys.exit(__doc__)
