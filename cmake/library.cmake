@@ -47,3 +47,8 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/graftConfig.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/graftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/graftConfig.cmake ${PROJECT_BINARY_DIR}/graftConfigVersion.cmake
         DESTINATION ${package_dir})
+
+# stb_image counts on signed arithmetic that wraps; resizing must round as written on every processor.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/data/stb.cpp PROPERTIES COMPILE_OPTIONS -fwrapv)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/data/resize.cpp ${PROJECT_SOURCE_DIR}/data/transform.cpp
+                            PROPERTIES COMPILE_OPTIONS -ffp-contract=off)

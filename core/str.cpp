@@ -44,6 +44,15 @@ size_t utf8_length(std::string_view s) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    size_t n = utf8_length(text);
+    if (n == 0) return false;
+    text.remove_prefix(n);
+  }
+  return true;
+}
+
 std::string printable(std::string_view text, size_t limit) {
   const char* hex = "0123456789abcdef";
   std::string out;

@@ -56,4 +56,7 @@ std::string bytes_text(double bytes);
 // `limit` bytes are shown.
 std::string printable(std::string_view text, size_t limit = 120);
 
+// Well-formed UTF-8: no stray or missing continuation bytes, overlong forms or surrogates.
+bool is_utf8(std::string_view text);
+
 }  // namespace graft

@@ -1,0 +1,81 @@
+#include "data/stb.h"
+
+#include <climits>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "core/error.h"
+
+namespace graft::data {
+namespace {
+
+// What the decoder may still allocate on this thread. A file whose header promises little cannot make it take much.
+thread_local size_t budget = 0;
+
+// Each block is preceded by its size, so that freeing gives the budget back.
+constexpr size_t kBlockHeader = alignof(std::max_align_t);
+
+void* budget_malloc(size_t bytes) {
+  if (bytes > SIZE_MAX - kBlockHeader || bytes + kBlockHeader > budget) return nullptr;
+  void* block = std::malloc(bytes + kBlockHeader);
+  if (!block) return nullptr;
+  budget -= bytes + kBlockHeader;
+  std::memcpy(block, &bytes, sizeof bytes);
+  return static_cast<char*>(block) + kBlockHeader;
+}
+
+void budget_free(void* p) {
+  if (!p) return;
+  void* block = static_cast<char*>(p) - kBlockHeader;
+  size_t bytes;
+  std::memcpy(&bytes, block, sizeof bytes);
+  budget += bytes + kBlockHeader;
+  std::free(block);
+}
+
+void* budget_realloc(void* p, size_t old_bytes, size_t bytes) {
+  void* fresh = budget_malloc(bytes);
+  if (!fresh) return nullptr;
+  if (p) std::memcpy(fresh, p, old_bytes < bytes ? old_bytes : bytes);
+  budget_free(p);
+  return fresh;
+}
+
+[[noreturn]] void assertion_failed(const char* text) { fail("stb_image: assertion ", text, " does not hold"); }
+
+}  // namespace
+}  // namespace graft::data
+
+// Two formats only; no files, no float pictures: the less code, the less to attack.
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_NO_STDIO
+#define STBI_NO_HDR
+#define STBI_NO_LINEAR
+#define STBI_MALLOC(bytes) graft::data::budget_malloc(bytes)
+#define STBI_REALLOC_SIZED(p, old_bytes, bytes) graft::data::budget_realloc(p, old_bytes, bytes)
+#define STBI_FREE(p) graft::data::budget_free(p)
+#define STBI_ASSERT(x) ((x) ? void() : graft::data::assertion_failed(#x))
+#include <stb/stb_image.h>
+
+namespace graft::data {
+
+Image stb_decode(std::span<const uint8_t> bytes, std::string_view name, int64_t width, int64_t height) {
+  GRAFT_CHECK_AS(DataError, bytes.size() <= INT_MAX, name, ": ", bytes.size(), " bytes, more than 2 GiB");
+  budget = static_cast<size_t>(8 * width * height * 4 + (int64_t{16} << 20));
+  int w = 0, h = 0, channels = 0;
+  std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &w, &h, &channels, 3), budget_free);
+  GRAFT_CHECK_AS(DataError, pixels, name, ": the picture cannot be decoded (", stbi_failure_reason(), ")");
+  GRAFT_CHECK_AS(DataError, w == width && h == height, name, ": decoded as ", w, " x ", h, ", the header says ", width,
+                 " x ", height);
+  Image image(width, height);
+  std::memcpy(image.rgb.data(), pixels.get(), image.rgb.size());
+  return image;
+}
+
+}  // namespace graft::data
