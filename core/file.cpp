@@ -67,8 +67,11 @@ void write_directly(const std::string& path, std::string_view bytes) {
 
 }  // namespace
 
-void write_file(const std::string& path, std::string_view bytes) {
-  if (is_special(path)) return write_directly(path, bytes);
+void write_file(const std::string& name, std::string_view bytes) {
+  if (is_special(name)) return write_directly(name, bytes);
+  std::error_code ignored;
+  std::string path = name;  // of a link, its target is replaced, not the link
+  if (std::filesystem::is_symlink(name, ignored)) path = std::filesystem::weakly_canonical(name).string();
   std::string beside;
   Descriptor file{create_beside(path, beside)};
   if (file.fd < 0) fail<DiskError>(path, ": cannot be written (", reason(errno), ")");
