@@ -6,13 +6,14 @@
 
 namespace graft {
 
-// Replaces `path` by these bytes: they go to a file beside it, reach the disk, and take its name, so that a reader (or a
-// crash, or a full disk) meets the old file or the new one, never half of one. Something that is not a regular file, such
-// as /dev/stdout, is written to directly. Throws DiskError with the path and the system's reason; what was there stays.
+// Replaces `path` by these bytes: they go to a file beside it, reach the disk, and take its name, so that a
+// reader (or a crash, or a full disk) meets the old file or the new one, never half of one. Something that is
+// not a regular file, such as /dev/stdout, is written to directly. Throws DiskError with the path and the
+// system's reason; what was there stays.
 void write_file(const std::string& path, std::string_view bytes);
 
-// Throws DiskError unless a file could be created at `path` now: the folder exists and may be written to. Asked before
-// long work whose result goes there.
+// Throws DiskError unless a file could be created at `path` now: the folder exists and may be written to.
+// Asked before long work whose result goes there.
 void require_writable(const std::string& path);
 
 }  // namespace graft

@@ -8,7 +8,9 @@
 namespace graft {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -38,12 +40,14 @@ int edit_distance(std::string_view first, std::string_view second) {
   return last[n];
 }
 
-std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& known, size_t count) {
+std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& known,
+                                 size_t count) {
   std::vector<std::pair<int, std::string>> found;
   for (const std::string& name : known) {
     int distance = edit_distance(wanted, name);
     size_t longer = std::max(wanted.size(), name.size()), shorter = std::min(wanted.size(), name.size());
-    bool begins = shorter >= 2 && lower(wanted.substr(0, shorter)) == lower(std::string_view(name).substr(0, shorter));
+    bool begins =
+        shorter >= 2 && lower(wanted.substr(0, shorter)) == lower(std::string_view(name).substr(0, shorter));
     if (distance * 3 <= static_cast<int>(longer) || begins) found.emplace_back(distance, name);
   }
   std::stable_sort(found.begin(), found.end(), [](auto& a, auto& b) { return a.first < b.first; });

@@ -7,12 +7,14 @@
 
 namespace graft {
 
-// Edits (insert, delete, replace, swap of neighbours) that make one text the other; upper and lower case are equal.
+// Edits (insert, delete, replace, swap of neighbours) that make one text the other; upper and lower case are
+// equal.
 int edit_distance(std::string_view a, std::string_view b);
 
-// Up to `count` of `known`, nearest first, and only those near enough to be meant: at most a third of the longer name's
-// letters differ, or one name begins with the other.
-std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& known, size_t count = 3);
+// Up to `count` of `known`, nearest first, and only those near enough to be meant: at most a third of the
+// longer name's letters differ, or one name begins with the other.
+std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& known,
+                                 size_t count = 3);
 
 // "; did you mean a, b or c?" or nothing: the end of a message.
 std::string did_you_mean(std::string_view wanted, const std::vector<std::string>& known);

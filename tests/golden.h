@@ -1,4 +1,5 @@
-// Values that another program recorded: JSON files in tests/golden/, each written by the generator of the same name,
+// Values that another program recorded: JSON files in tests/golden/, each written by the generator of the
+// same name,
 //   {"name": {"shape": [2, 3], "values": [1, 2, 3, 4, 5, 6]}, ...}
 #pragma once
 

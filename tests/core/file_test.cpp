@@ -36,14 +36,19 @@ TEST_CASE("write_file: creates, replaces, and leaves nothing else behind") {
   write_file(path, std::string("sec\0nd", 6));
   CHECK(content(path) == std::string("sec\0nd", 6));
   CHECK(entries(dir.path()) == 1);
-  struct stat info{};
+  fs::create_symlink(path, dir / "link");
+  write_file(dir / "link", "third");
+  CHECK(content(path) == "third");
+  CHECK(fs::is_symlink(dir / "link"));
+  struct stat info {};
   REQUIRE(::stat(path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0600) == 0600);
 }
 
 TEST_CASE("write_file: a missing folder, a folder and a full device are disk errors that name the path") {
   test::TempDir dir;
-  test::check_throws<DiskError>([&] { write_file(dir / "no/where.json", "x"); }, {"no/where.json", "No such file"});
+  test::check_throws<DiskError>([&] { write_file(dir / "no/where.json", "x"); },
+                                {"no/where.json", "No such file"});
   fs::create_directory(dir / "folder");
   test::check_throws<DiskError>([&] { write_file(dir / "folder", "x"); }, {"folder"});
   if (fs::exists("/dev/full")) {
@@ -56,7 +61,8 @@ TEST_CASE("require_writable: says before the work what would fail after it") {
   test::TempDir dir;
   require_writable(dir / "new.json");
   CHECK(entries(dir.path()) == 0);
-  test::check_throws<DiskError>([&] { require_writable(dir / "no/where.json"); }, {"no/where.json", "create it"});
+  test::check_throws<DiskError>([&] { require_writable(dir / "no/where.json"); },
+                                {"no/where.json", "create it"});
   test::check_throws<DiskError>([&] { require_writable(dir.path()); }, {"is a folder"});
   require_writable("/dev/null");
 }

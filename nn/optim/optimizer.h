@@ -1,0 +1,102 @@
+// Optimizers: parameters in groups, each with its own factor on the learning rate and its own weight decay.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "autograd/var.h"
+
+namespace graft::nn {
+
+struct ParameterGroup {
+  std::string name;             // for messages
+  std::vector<Var> parameters;  // leaves
+  double lr_scale = 1;          // the group's rate is lr_scale times the step's
+  double weight_decay = 0;
+  // The parameters' names, in their order. They name the optimizer's state; without them it goes by the
+  // group's name and a number.
+  std::vector<std::string> parameter_names = {};
+};
+
+// Named tensors: "layer4.0.conv1.weight.velocity".
+using OptimizerState = std::vector<std::pair<std::string, Tensor>>;
+
+// A parameter is left alone, weight decay and momentum included, while its requires_grad is false or it has
+// no gradient. Values are changed in place.
+class Optimizer {
+ public:
+  // Each parameter may stand in one group only.
+  explicit Optimizer(std::vector<ParameterGroup> groups);
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // One step with the gradients that backward() collected.
+  void step(double lr);
+  // Forgets the gradients of all parameters.
+  void zero_grad();
+
+  const std::vector<ParameterGroup>& groups() const { return groups_; }
+
+  // What a later step depends on, for checkpoints: the tensors themselves, not copies. A parameter that was
+  // never moved has no state.
+  OptimizerState state() const;
+  // Goes on where the optimizer that gave `state` was: copies the tensors and forgets the present ones.
+  // Throws DataError for a name that is not this optimizer's, an incomplete set or a tensor that does not fit
+  // its parameter.
+  void load_state(const OptimizerState& state);
+
+ protected:
+  struct Slot {
+    std::string name;  // of the parameter
+    Var parameter;
+    std::vector<Tensor> tensors;  // one for each of state_names(); empty before the first step
+    int64_t steps = 0;
+  };
+  // The kinds of tensors kept for each parameter, each of its shape and type, starting at 0.
+  virtual std::vector<std::string> state_names() const = 0;
+  // Whether the number of steps matters, and so belongs to the state.
+  virtual bool counts_steps() const = 0;
+  // Moves one parameter; slot.steps counts this step already.
+  virtual void update(const Slot& slot, double lr, double weight_decay) = 0;
+
+ private:
+  std::vector<ParameterGroup> groups_;
+  std::vector<std::vector<Slot>> slots_;  // as groups_
+};
+
+struct SgdOptions {
+  double momentum = 0;
+  bool nesterov = false;  // needs momentum
+};
+// kernels/optimizer.h has the formulas.
+class Sgd : public Optimizer {
+ public:
+  Sgd(std::vector<ParameterGroup> groups, SgdOptions options = {});
+
+ private:
+  std::vector<std::string> state_names() const override;
+  bool counts_steps() const override { return false; }
+  void update(const Slot& slot, double lr, double weight_decay) override;
+  SgdOptions options_;
+};
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+};
+class AdamW : public Optimizer {
+ public:
+  AdamW(std::vector<ParameterGroup> groups, AdamWOptions options = {});
+
+ private:
+  std::vector<std::string> state_names() const override;
+  bool counts_steps() const override { return true; }
+  void update(const Slot& slot, double lr, double weight_decay) override;
+  AdamWOptions options_;
+};
+
+}  // namespace graft::nn

@@ -1,0 +1,191 @@
+#include "nn/optim/optimizer.h"
+
+#include <memory>
+
+#include "core/sha256.h"
+#include "tests/golden.h"
+
+using namespace graft;
+using namespace graft::nn;
+using namespace graft::test;
+
+namespace {
+
+std::unique_ptr<Optimizer> make(const std::string& name, const std::vector<Var>& parameters) {
+  double decay = name == "sgd" || name == "adamw_other" ? 0 : 0.05;
+  std::vector<ParameterGroup> groups = {{"all", parameters, 1, decay}};
+  if (name.starts_with("adamw")) {
+    AdamWOptions options;
+    if (name == "adamw_other") options = {0.7, 0.95, 1e-2};
+    return std::make_unique<AdamW>(groups, options);
+  }
+  double momentum = name == "sgd_momentum" || name == "sgd_nesterov" ? 0.9 : 0;
+  return std::make_unique<Sgd>(groups, SgdOptions{momentum, name == "sgd_nesterov"});
+}
+
+const std::vector<std::string> kOptimizers = {"sgd",          "sgd_decay", "sgd_momentum",
+                                              "sgd_nesterov", "adamw",     "adamw_other"};
+
+// Two parameters under random gradients, a function of the step.
+struct Training {
+  explicit Training(const std::string& name, DType dtype = DType::f32)
+      : parameters{Var(random_tensor({40, 500}, 1, dtype), true), Var(random_tensor({7}, 2, dtype), true)},
+        optimizer(make(name, parameters)) {}
+  void steps(int from, int to) {
+    for (int k = from; k < to; ++k) {
+      for (const Var& p : parameters) {
+        p.set_grad(random_tensor(p.shape(), static_cast<uint64_t>(100 + k), p.value().dtype()));
+      }
+      optimizer->step(0.01);
+    }
+  }
+  std::vector<Var> parameters;
+  std::unique_ptr<Optimizer> optimizer;
+};
+
+}  // namespace
+
+TEST_CASE("optimizer: PyTorch's trajectories over 20 steps") {
+  Golden golden("ops.json");
+  on_every_cpu_level([&] {
+    for (DType dtype : {DType::f32, DType::f64}) {
+      for (const std::string& name : kOptimizers) {
+        INFO(name << " " << std::string(to_text(dtype)));
+        std::vector<Var> parameters;
+        std::vector<Tensor> grads, paths;
+        for (int i = 0; i < 2; ++i) {
+          parameters.emplace_back(golden.tensor(str("optimizer.start.", i), dtype).clone(), true);
+          grads.push_back(golden.tensor(str("optimizer.grads.", i), dtype));
+          paths.push_back(golden.tensor(str("optimizer.", name, ".", i)));
+        }
+        auto optimizer = make(name, parameters);
+        for (int64_t step = 0; step < 20; ++step) {
+          optimizer->zero_grad();
+          for (size_t i = 0; i < 2; ++i) {
+            if (i == 1 && step < 2) continue;  // its state starts later, as in the recording
+            parameters[i].set_grad(grads[i].slice(0, step, step + 1).reshape(parameters[i].shape()));
+          }
+          optimizer->step(0.1 / static_cast<double>(1 + step));
+          for (size_t i = 0; i < 2; ++i) {
+            Tensor expected = paths[i].slice(0, step, step + 1).reshape(parameters[i].shape());
+            CHECK(max_relative_difference(parameters[i].value(), expected) <=
+                  (dtype == DType::f32 ? 2e-6 : 1e-13));
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("optimizer: groups have their own rate and decay") {
+  Var a(Tensor::full({3}, 1, DType::f64), true), b(Tensor::full({3}, 1, DType::f64), true);
+  Sgd sgd({{"a", {a}, 0.1, 0}, {"b", {b}, 1, 0.5}});
+  for (const Var& p : {a, b}) p.set_grad(Tensor::full({3}, 2, DType::f64));
+  sgd.step(0.01);
+  CHECK(a.value().data<double>()[0] == doctest::Approx(1 - 0.001 * 2));
+  CHECK(b.value().data<double>()[0] == doctest::Approx(1 - 0.01 * (2 + 0.5)));
+}
+
+TEST_CASE("optimizer: a parameter that is frozen, or has no gradient, keeps every bit, weight decay or not") {
+  for (const std::string& name : kOptimizers) {
+    Training t(name);
+    t.steps(0, 3);  // momentum has built up
+    t.parameters[0].set_requires_grad(false);
+    std::string before = sha256(t.parameters[0].value()), moving = sha256(t.parameters[1].value());
+    for (int k = 0; k < 20; ++k) {
+      t.parameters[0].set_grad(
+          random_tensor({40, 500}, 1, DType::f32));  // even if somebody left a gradient there
+      t.parameters[1].set_grad(random_tensor({7}, 1, DType::f32));
+      t.optimizer->step(0.01);
+    }
+    CHECK(sha256(t.parameters[0].value()) == before);
+    CHECK(sha256(t.parameters[1].value()) != moving);
+    moving = sha256(t.parameters[1].value());
+    t.optimizer->zero_grad();
+    t.optimizer->step(0.01);
+    CHECK(sha256(t.parameters[1].value()) == moving);
+  }
+}
+
+TEST_CASE("optimizer: a resumed run equals an uninterrupted one, bit by bit") {
+  for (const std::string& name : kOptimizers) {
+    INFO(name);
+    Training whole(name), first(name), second(name);
+    whole.steps(0, 10);
+    first.steps(0, 4);
+    for (size_t i = 0; i < 2; ++i) second.parameters[i].value().copy_from(first.parameters[i].value());
+    second.optimizer->load_state(first.optimizer->state());
+    first.steps(4, 7);  // the copy must not follow
+    second.steps(4, 10);
+    for (size_t i = 0; i < 2; ++i)
+      CHECK(bit_equal(second.parameters[i].value(), whole.parameters[i].value()));
+  }
+}
+
+TEST_CASE("optimizer: state is named after the parameters") {
+  Var p(Tensor::zeros({2}), true), q(Tensor::zeros({3}), true);
+  AdamW adamw({{"head", {p, q}, 1, 0, {"fc.weight", "fc.bias"}}});
+  CHECK(adamw.state().empty());
+  q.set_grad(Tensor::full({3}, 1));
+  adamw.step(0.1);
+  OptimizerState state = adamw.state();
+  REQUIRE(state.size() == 3);
+  CHECK(state[0].first == "fc.bias.mean");
+  CHECK(state[1].first == "fc.bias.square");
+  CHECK(state[2].first == "fc.bias.steps");
+  CHECK(state[2].second.item() == 1);
+  adamw.load_state({});
+  CHECK(adamw.state().empty());
+}
+
+TEST_CASE("optimizer: a state that does not fit is refused and changes nothing") {
+  Training t("adamw");
+  t.steps(0, 2);
+  OptimizerState good = t.optimizer->state();
+  auto refused = [&](const OptimizerState& state, const std::vector<std::string>& parts) {
+    check_throws<DataError>([&] { t.optimizer->load_state(state); }, parts);
+    CHECK(t.optimizer->state().size() == good.size());
+    CHECK(t.optimizer->state()[0].second.shares_storage(good[0].second));
+  };
+  OptimizerState state = good;
+  state.emplace_back("fc.weight.mean", Tensor::zeros({2}));
+  refused(state, {"fc.weight.mean", "no parameter"});
+  state = good;
+  state.erase(state.begin());
+  refused(state, {"all.0.mean", "missing"});
+  state = good;
+  state[1].second = Tensor::zeros({3});
+  refused(state, {"all.0.square", "f32[3]", "f32[40, 500]"});
+  state = good;
+  state[2].second = Tensor::zeros({}, DType::i64);
+  refused(state, {"all.0.steps", "at least 1"});
+  state = good;
+  state.push_back(state[0]);
+  refused(state, {"all.0.mean", "twice"});
+}
+
+TEST_CASE("optimizer: the same for any thread count") {
+  for (const std::string& name : kOptimizers) {
+    check_same_for_any_threads([&] {
+      Training t(name);
+      t.steps(0, 5);
+      return std::vector{t.parameters[0].value(), t.parameters[1].value()};
+    });
+  }
+}
+
+TEST_CASE("optimizer: any size, and errors") {
+  for (int64_t n : {0, 1, 17}) {
+    Var p(Tensor::full({n}, 1), true);
+    Sgd sgd({{"p", {p}}});
+    p.set_grad(Tensor::full({n}, 1));
+    sgd.step(0.5);
+    CHECK(bit_equal(p.value(), Tensor::full({n}, 0.5)));
+  }
+  Var p(Tensor::zeros({2}), true), q(Tensor::zeros({2}), true);
+  check_throws<Error>([&] { Sgd({{"a", {p}}, {"b", {q, p}}}); }, {"a.0", "b.1", "same parameter"});
+  check_throws<Error>([&] { Sgd({{"a", {p, q}, 1, 0, {"x", "x"}}}); }, {"two parameters", "x"});
+  check_throws<Error>([&] { Sgd({{"a", {p, q}, 1, 0, {"x"}}}); }, {"2 parameters and 1 names"});
+  check_throws<UsageError>([&] { Sgd({{"a", {p}}}, {0, true}); }, {"nesterov"});
+  check_throws<UsageError>([&] { AdamW({{"a", {p}}}, {0.9, 1}); }, {"betas"});
+}

@@ -1,0 +1,119 @@
+#include "transfer/report/metrics.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace graft::transfer::report {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+std::string text(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json evaluation(const Evaluation& test) {
+  Json json;
+  json["accuracy"] = number(test.accuracy);
+  json["count"] = test.count;
+  json["loss"] = number(test.loss);
+  return json;
+}
+
+Json run_json(const RunResult& run) {
+  Json json = evaluation(run.test);
+  json["seconds"] = number(run.seconds.total);
+  json["model"] = run.model;
+  json["strategy"] = run.strategy;
+  json["trainable_parameters"] = run.trainable_parameters;
+  json["frozen_tensors"] = run.frozen_tensors;
+  json["frozen_bytes_changed"] = run.certificate.frozen_bytes_changed;
+  // The contract ends here; what follows is for people and may grow.
+  json["parameters"] = run.parameters;
+  json["weights"] = run.weights;
+  json["data"] = run.data;
+  json["classes"] = run.classes;
+  json["train_count"] = run.train_count;
+  json["epochs"] = Json::array();
+  for (const EpochRecord& e : run.epochs) {
+    json["epochs"].push_back({{"epoch", e.epoch},
+                              {"learning_rate", number(e.learning_rate)},
+                              {"train_loss", number(e.train_loss)},
+                              {"train_accuracy", number(e.train_accuracy)},
+                              {"test_loss", number(e.test_loss)},
+                              {"test_accuracy", number(e.test_accuracy)},
+                              {"seconds", number(e.seconds)}});
+  }
+  json["confusion"] = run.test.confusion;
+  json["certificate_sha256"] = run.certificate.digest;
+  json["timings"] = {{"load", number(run.seconds.load)},
+                     {"features", number(run.seconds.features)},
+                     {"train", number(run.seconds.train)},
+                     {"evaluate", number(run.seconds.evaluate)}};
+  json["peak_memory_bytes"] = run.peak_memory_bytes;
+  json["artefact"] = run.artefact;
+  json["artefact_accuracy"] = run.artefact_accuracy < 0 ? Json(nullptr) : number(run.artefact_accuracy);
+  json["settings"] = run.settings;
+  json["receipt"] = run.receipt;
+  json["notes"] = run.notes;
+  return json;
+}
+
+}  // namespace
+
+std::string tune_json(const RunResult& run) {
+  return text(run_json(run));
+}
+
+std::string evaluate_json(const EvaluateResult& result) {
+  Json json = evaluation(result.evaluation);
+  json["seconds"] = number(result.seconds);
+  json["model"] = result.model;
+  json["strategy"] = result.strategy;
+  json["trainable_parameters"] = result.trainable_parameters;
+  json["frozen_tensors"] = result.frozen_tensors;
+  json["frozen_bytes_changed"] = result.frozen_bytes_changed;
+  json["classes"] = result.classes;
+  json["confusion"] = result.evaluation.confusion;
+  return text(json);
+}
+
+std::string predict_json(const std::vector<Prediction>& predictions) {
+  Json list = Json::array();
+  for (const Prediction& p : predictions) {
+    Json json;
+    json["file"] = p.file;
+    if (!p.error.empty()) {
+      json["error"] = p.error;
+      list.push_back(json);
+      continue;
+    }
+    json["label"] = p.label;
+    json["probability"] = number(p.probability);
+    json["top"] = Json::array();
+    for (const Guess& guess : p.top) {
+      json["top"].push_back(
+          {{"label", guess.label}, {"index", guess.index}, {"probability", number(guess.probability)}});
+    }
+    list.push_back(json);
+  }
+  return text({{"predictions", list}});
+}
+
+std::string comparison_json(const std::vector<RunResult>& runs, double seconds) {
+  Json strategies = Json::object();
+  for (const RunResult& run : runs) {
+    strategies[run.strategy.substr(0, run.strategy.find(':'))] =
+        run_json(run);  // "partial:1" is "partial" here
+  }
+  Json json;
+  json["strategies"] = strategies;
+  json["seconds"] = number(seconds);
+  return text(json);
+}
+
+}  // namespace graft::transfer::report

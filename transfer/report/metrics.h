@@ -1,0 +1,20 @@
+// What a run measured, as JSON: the program's --json files and a run's metrics.json. docs/json.md is the
+// contract. Numbers are free of the locale; one that is not finite is null; text that is not UTF-8 has U+FFFD
+// in its place.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "transfer/result.h"
+#include "transfer/tune.h"
+
+namespace graft::transfer::report {
+
+std::string tune_json(const RunResult& run);
+std::string evaluate_json(const EvaluateResult& result);
+std::string predict_json(const std::vector<Prediction>& predictions);
+// `seconds`: of the whole demo.
+std::string comparison_json(const std::vector<RunResult>& runs, double seconds);
+
+}  // namespace graft::transfer::report
