@@ -52,6 +52,9 @@ std::string fixed(double value, int decimals);
 // "1.5 MiB": bytes for people.
 std::string bytes_text(double bytes);
 
+// Valid UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text);
+
 // A string from a file made safe to print: control characters and invalid UTF-8 become \xNN, and no more than
 // `limit` bytes are shown.
 std::string printable(std::string_view text, size_t limit = 120);
