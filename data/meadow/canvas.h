@@ -31,7 +31,7 @@ class Canvas {
   template <class Point, class Paint>
   void add(const Pose& pose, Grid grid, const Point& point, const Paint& color);
 
-  // Colours every sample: color(x, y) -> Color, x and y in [-1, 1]. Depth is as before.
+  // Fills every pixel: color(x, y) -> Color, x and y in [-1, 1]. Depth is as before.
   template <class Paint>
   void backdrop(const Paint& color);
   // Changes every sample that is there: change(x, y, Color) -> Color.
@@ -126,7 +126,15 @@ void Canvas::triangle(const Corner& a, const Corner& b, const Corner& c, const P
 
 template <class Paint>
 void Canvas::backdrop(const Paint& color) {
-  develop([&](float x, float y, Color) { return color(x, y); });
+  for (int64_t j = 0; j < size_; ++j) {
+    for (int64_t i = 0; i < size_; ++i) {
+      float x = (2 * (i + 0.5f)) / size_ - 1, y = 1 - (2 * (j + 0.5f)) / size_;
+      Color pixel = color(x, y);
+      for (int64_t k = 0; k < samples_; ++k) {
+        std::fill_n(color_.begin() + (j * samples_ + k) * width_ + i * samples_, samples_, pixel);
+      }
+    }
+  }
 }
 
 template <class Change>

@@ -87,10 +87,9 @@ void draw_whorl(Canvas& canvas, const Pose& pose, const Whorl& whorl, const Pale
         [&](float u, float v) {
           float side = std::abs(2 * v - 1);
           Color c = mix(base, tip, u * u) * tone;
-          c = c * (0.72f + 0.28f * smoothstep(0, 0.5f, u));  // the others' shadow at the base
-          c = c * (1 - 0.22f * side * side * side);
-          float line = 0.5f + 0.5f * std::cos(14 * (2 * v - 1));
-          c = c * (1 - palette.veins * line * (1 - u));
+          c = c * (0.55f + 0.45f * smoothstep(0, 0.7f, u));  // the others' shadow at the base
+          c = c * (1 - 0.3f * side * side * side);
+          if (palette.veins > 0) c = c * (1 - palette.veins * (1 - u) * (0.5f + 0.5f * std::cos(14 * side)));
           if (marked) c = c * (1 - palette.guide * (1 - smoothstep(0.15f, 0.4f, u)));
           return c;
         });

@@ -128,7 +128,7 @@ void draw_neighbour(Canvas& canvas, Rng& rng, float depth, float size) {
       const Species& other = flora[rng.below(static_cast<uint32_t>(flora.size()))];
       const auto* flower = std::get_if<Flower>(&other.form);
       if (flower && flower->habit == Habit::single) {
-        draw_bloom(canvas, pose, flower->bloom, random_palette(rng), rng, 0.5f);
+        draw_bloom(canvas, pose.scaled(0.45f), flower->bloom, random_palette(rng), rng, 0.5f);
         break;
       }
       [[fallthrough]];
@@ -149,11 +149,11 @@ void draw_neighbour(Canvas& canvas, Rng& rng, float depth, float size) {
 // noise.
 void develop(Canvas& canvas, Rng& rng) {
   Noise shadow(rng.bits()), grain(rng.bits());
-  float dapple = rng.below(2) == 0 ? between(rng, 0.2f, 0.65f) : 0, scale = between(rng, 0.8f, 3),
+  float dapple = rng.below(2) == 0 ? between(rng, 0.2f, 0.55f) : 0, scale = between(rng, 0.8f, 3),
         edge = between(rng, -0.3f, 0.3f);
   Color balance{between(rng, 0.75f, 1.25f), between(rng, 0.88f, 1.12f), between(rng, 0.7f, 1.3f)};
-  float exposure = std::exp2(between(rng, -0.9f, 0.6f)), contrast = between(rng, 0.75f, 1.25f);
-  float haze = rng.below(3) == 0 ? between(rng, 0, 0.3f) : 0, noise = between(rng, 0, 0.12f),
+  float exposure = std::exp2(between(rng, -0.6f, 0.6f)), contrast = between(rng, -0.4f, 0.7f);
+  float haze = rng.below(4) == 0 ? between(rng, 0, 0.2f) : 0, noise = between(rng, 0, 0.1f),
         grey = between(rng, 0, 0.5f);
   Color mist = Color{0.7f, 0.75f, 0.8f} * between(rng, 0.5f, 1);
   canvas.develop([&](float x, float y, Color c) {
@@ -162,7 +162,10 @@ void develop(Canvas& canvas, Rng& rng) {
     c = mix(c, Color{1, 1, 1} * dot(c, {0.3f, 0.6f, 0.1f}), grey);
     c = mix(c, mist, haze);
     float speck = 1 + noise * grain.at(61 * x, 61 * y);
-    auto tone = [&](float v) { return std::pow(std::max(v, 0.f), contrast) * speck; };
+    auto tone = [&](float v) {  // an S-shaped curve, or a flattened one
+      v = std::clamp(v, 0.f, 1.f);
+      return (v + contrast * v * (1 - v) * (2 * v - 0.6f)) * speck;
+    };
     return Color{tone(c.x), tone(c.y), tone(c.z)};
   });
 }
@@ -197,9 +200,9 @@ Image draw(Flora flora, int64_t label, uint64_t seed, uint64_t index, int64_t si
   for (int beside = static_cast<int>(rng.below(4)); beside > 0; --beside) {
     draw_neighbour(canvas, rng, -1.2f, between(rng, 0.2f, 0.5f));
   }
-  float big = between(rng, 0.42f, 0.85f), off = 0.75f - 0.7f * big;
+  float big = between(rng, 0.6f, 0.95f), off = 0.95f - 0.8f * big;
   Pose pose = Pose{}.moved({between(rng, -off, off), between(rng, -off, off), 0});
-  pose = pose.rolled(between(rng, -0.8f, 0.8f)).swung(between(rng, -0.5f, 0.5f)).scaled(big);
+  pose = pose.rolled(between(rng, -1.6f, 1.6f)).swung(between(rng, -0.5f, 0.5f)).scaled(big);
   draw_species(canvas, pose, list[static_cast<size_t>(label)], rng);
 
   canvas.next_layer();
@@ -210,7 +213,7 @@ Image draw(Flora flora, int64_t label, uint64_t seed, uint64_t index, int64_t si
   }
   canvas.resolve();
   develop(canvas, rng);
-  if (rng.below(4) == 0) canvas.blur(between(rng, 0.01f, 0.03f));
+  if (rng.below(8) == 0) canvas.blur(0.03f);
   Image picture(size, size);
   picture.rgb = canvas.rgb();
   return picture;

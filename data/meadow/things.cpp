@@ -192,7 +192,7 @@ void draw_reed_mace(Canvas& canvas, const Pose& pose, const Palette& palette, Rn
   revolve(
       canvas, axis, {8, 10},
       [](float u) {
-        return Vec{0.2f * std::pow(std::sin(kPi * u), 0.3f), 0, 0.8f - 1.4f * u};
+        return Vec{0.2f * std::pow(std::max(0.f, std::sin(kPi * u)), 0.3f), 0, 0.8f - 1.4f * u};
       },
       [&](float u, float v) { return palette.second * (0.7f + 0.2f * noise.at(25 * u, 25 * v)); });
   draw_stem(canvas, axis({0, 0, 1.35f}), axis({0, 0, 1}), axis({0, 0, 0.7f}), 0.03f * size_of(pose),

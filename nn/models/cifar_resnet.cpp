@@ -15,8 +15,9 @@ int64_t feature_count(const CifarResNetConfig& config) {
   return config.widths[static_cast<size_t>(layer_count(config) - 1)];
 }
 
-ModelInfo entry(const char* name, const CifarResNetConfig& config) {
-  return {name, Labels::cifar10, kCifarInput, [config](int64_t classes, uint64_t seed, DType dtype) {
+ModelInfo entry(const char* name, const CifarResNetConfig& config, Labels labels = Labels::cifar10,
+                const InputSpec& input = kCifarInput) {
+  return {name, labels, input, [config](int64_t classes, uint64_t seed, DType dtype) {
             return std::make_unique<CifarResNet>(config, classes, seed, dtype);
           }};
 }
@@ -89,7 +90,8 @@ void CifarResNet::replace_head(int64_t classes, uint64_t seed) {
 std::vector<ModelInfo> cifar_resnet_models() {
   return {entry("cifar_resnet20", kCifarResNet20), entry("cifar_resnet32", kCifarResNet32),
           entry("cifar_resnet44", kCifarResNet44), entry("cifar_resnet56", kCifarResNet56),
-          entry("cifar_resnet110", kCifarResNet110)};
+          entry("cifar_resnet110", kCifarResNet110),
+          entry("meadow_resnet", kMeadowResNet, Labels::none, kMeadowInput)};
 }
 
 }  // namespace graft::nn

@@ -1,6 +1,7 @@
 // The small ResNets for 32x32 pictures (He et al., 2015, section 4.2): 3x3 stem without pooling, three layers of basic
 // blocks, shortcuts without parameters (option A). Names as in the widespread checkpoints resnet20-12fca82f.th and so on:
-// conv1, bn1, layer1.0.conv1, ..., linear. The same family, wider and with a strided stem, serves the embedded demo.
+// conv1, bn1, layer1.0.conv1, ..., linear. The same family with a strided stem and a fourth layer
+// is the network that ships with graft, for 64x64 pictures.
 #pragma once
 
 #include <array>
@@ -20,6 +21,7 @@ inline constexpr CifarResNetConfig kCifarResNet32{{16, 32, 64}, {5, 5, 5}};
 inline constexpr CifarResNetConfig kCifarResNet44{{16, 32, 64}, {7, 7, 7}};
 inline constexpr CifarResNetConfig kCifarResNet56{{16, 32, 64}, {9, 9, 9}};
 inline constexpr CifarResNetConfig kCifarResNet110{{16, 32, 64}, {18, 18, 18}};
+inline constexpr CifarResNetConfig kMeadowResNet{{16, 32, 64, 128}, {1, 1, 1, 2}, 2};
 
 // x [N, H, W, in] -> [N, ceil(H / stride), ceil(W / stride), width].
 class CifarBlock : public Module {

@@ -24,6 +24,7 @@ struct InputSpec {
   std::array<double, 3> mean, standard_deviation;
 };
 inline constexpr InputSpec kImageNetInput{256, 224, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+inline constexpr InputSpec kMeadowInput{64, 64, {0.45, 0.45, 0.45}, {0.25, 0.25, 0.25}};  // graft's own pictures
 inline constexpr InputSpec kCifarInput{0, 32, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
 
 struct ModelInfo {

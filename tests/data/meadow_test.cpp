@@ -27,7 +27,8 @@ TEST_CASE("meadow: a picture is a function of flora, label, seed and index") {
   auto draw_all = [](std::vector<Image>& pictures) {
     parallel_for(40, 3, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        pictures[static_cast<size_t>(i)] = meadow::draw(i % 2 ? Flora::demo : Flora::pretraining, i % 5, 7, static_cast<uint64_t>(i));
+        pictures[static_cast<size_t>(i)] =
+            meadow::draw(i % 2 ? Flora::demo : Flora::pretraining, i % 5, 7, static_cast<uint64_t>(i));
       }
     });
   };
@@ -52,7 +53,8 @@ TEST_CASE("meadow: the floras hold what they promise") {
   CHECK(std::is_sorted(pretraining.begin(), pretraining.end()));
   std::set<std::string> names(pretraining.begin(), pretraining.end());
   CHECK(names.size() == pretraining.size());
-  CHECK(meadow::species_names(Flora::demo) == std::vector<std::string>{"daisy", "dandelion", "rose", "sunflower", "tulip"});
+  CHECK(meadow::species_names(Flora::demo) ==
+        std::vector<std::string>{"daisy", "dandelion", "rose", "sunflower", "tulip"});
   for (const std::string& name : meadow::species_names(Flora::demo)) CHECK(names.count(name) == 0);
 }
 
@@ -72,8 +74,8 @@ TEST_CASE("meadow: pictures have the size that was asked for and use the range o
   }
 }
 
-// If the mean colour told the species, a network would need no forms. Every species' mean over many pictures must lie
-// close to the mean of all: closer than the pictures of one species lie to each other.
+// If the mean colour told the species, a network would need no forms. Every species' mean over many pictures
+// must lie close to the mean of all: closer than the pictures of one species lie to each other.
 TEST_CASE("meadow: colour does not give the species away") {
   constexpr int64_t kPictures = 150;
   std::array<std::array<double, 3>, 5> means{};
@@ -91,7 +93,8 @@ TEST_CASE("meadow: colour does not give the species away") {
     }
   }
   for (const auto& mean : means) {
-    for (size_t c = 0; c < 3; ++c) CHECK(std::abs(mean[c] - overall[c]) < 0.3 * std::sqrt(square[c] - overall[c] * overall[c]));
+    for (size_t c = 0; c < 3; ++c)
+      CHECK(std::abs(mean[c] - overall[c]) < 0.3 * std::sqrt(square[c] - overall[c] * overall[c]));
   }
 }
 
