@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "core/parallel.h"
@@ -22,6 +23,7 @@ struct Windows {
   struct Row {
     const T* picture;
     int64_t top, left;
+    bool inside;  // no part of the window lies in the padding
   };
 
   Windows(const WindowGrid& grid_, const T* x_, int64_t groups)
@@ -29,28 +31,53 @@ struct Windows {
 
   int64_t depth() const { return grid.taps_h * grid.taps_w * channels; }
 
-  Row row(int64_t window) const {
-    int64_t col = window % grid.cols, rest = window / grid.cols;
-    int64_t row = rest % grid.rows, picture = rest / grid.rows;
-    return {x + picture * grid.height * grid.width * grid.channels, row * grid.stride + grid.top,
-            col * grid.stride + grid.left};
+  void rows(int64_t first, int64_t count, Row* out) const {
+    int64_t col = first % grid.cols, row = first / grid.cols % grid.rows, picture = first / grid.cols / grid.rows;
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t top = row * grid.stride + grid.top, left = col * grid.stride + grid.left;
+      bool inside = top >= 0 && left >= 0 && top + grid.taps_h <= grid.height && left + grid.taps_w <= grid.width;
+      out[i] = {x + picture * grid.height * grid.width * grid.channels, top, left, inside};
+      if (++col < grid.cols) continue;
+      col = 0;
+      if (++row < grid.rows) continue;
+      row = 0;
+      ++picture;
+    }
   }
 
   void copy(const Row& row, int64_t begin, int64_t end, T* out) const {
+    if (begin == end) return;  // windows without taps
     int64_t run = run_taps * channels, runs_w = grid.taps_w / run_taps;
-    int64_t index = begin / run, skip = begin % run;
-    int64_t tap_h = index / runs_w, tap_w = index % runs_w * run_taps;
-    for (int64_t k = begin; k < end; skip = 0) {
-      int64_t count = std::min(run - skip, end - k);
-      copy_taps(row.picture, row.top + tap_h, row.left + tap_w, skip, count, out);
-      k += count;
+    int64_t index = 0, skip = begin;
+    if (begin >= run) {
+      index = begin / run;
+      skip = begin % run;
+    }
+    int64_t tap_h = index, tap_w = 0;
+    if (runs_w > 1) {
+      tap_h = index / runs_w;
+      tap_w = index % runs_w * run_taps;
+    }
+    const T* from = row.picture + ((row.top + tap_h) * grid.width + row.left) * grid.channels;
+    for (int64_t left = end - begin; left > 0; skip = 0) {
+      int64_t count = std::min(run - skip, left);
+      if (row.inside) copy_run(from + tap_w * grid.channels + skip, count, out);
+      else copy_taps(row.picture, row.top + tap_h, row.left + tap_w, skip, count, out);
+      left -= count;
       out += count;
       tap_w += run_taps;
       if (tap_w == grid.taps_w) {
         tap_w = 0;
         ++tap_h;
+        from += grid.width * grid.channels;
       }
     }
+  }
+
+  // Neighbouring windows overlap and the hardware sees them coming, unless they are single pixels.
+  void prefetch(const Row& row, int64_t begin, int64_t end) const {
+    if (grid.taps_h * grid.taps_w != 1 || !row.inside) return;
+    prefetch_run(row.picture + (row.top * grid.width + row.left) * grid.channels + begin, end - begin);
   }
 
   // `count` elements of the run of taps that starts at pixel (h, w), from its element `skip` on; zeros in the padding.
@@ -82,14 +109,25 @@ Epilogue<T> epilogue_of(const ConvEpilogue& e, const T* y, int64_t first_channel
 
 bool is_depthwise(const Shape& weight, int64_t groups) { return groups > 1 && weight[0] == groups && weight[3] == 1; }
 
-// Runs of a grid's windows against packed weights; the results go to y, at the group's first channel.
+// The pixels of a ResultGrid as rows of the result.
 template <class T>
-void multiply_windows(const Windows<T>& windows, const Panels<T>& weights, const ResultGrid& result, T* y,
-                      const Epilogue<T>& epilogue) {
-  int64_t rows = windows.grid.rows, cols = windows.grid.cols;
-  multiply_rows<T>(windows, windows.grid.windows(), weights,
-                   [=](int64_t m) { return y + result.offset(m / (rows * cols), m / cols % rows, m % cols); }, epilogue);
-}
+struct ResultRows {
+  ResultGrid result;
+  int64_t grid_rows, grid_cols;
+  T* y;
+
+  void rows(int64_t first, int64_t count, T** out) const {
+    int64_t col = first % grid_cols, row = first / grid_cols % grid_rows, picture = first / grid_cols / grid_rows;
+    for (int64_t i = 0; i < count; ++i) {
+      out[i] = y + result.offset(picture, row, col);
+      if (++col < grid_cols) continue;
+      col = 0;
+      if (++row < grid_rows) continue;
+      row = 0;
+      ++picture;
+    }
+  }
+};
 
 }  // namespace
 
@@ -103,12 +141,13 @@ void conv2d(const Tensor& x, const Tensor& weight, ConvWindow window, const Conv
       auto taps = depthwise_taps<T>(weight, grid.taps_h - 1, grid.taps_w - 1, 1, grid.taps_h, grid.taps_w, true);
       return depthwise_windows<T>(grid, x.data<T>(), taps.get(), result, out, epilogue_of(epilogue, out, 0));
     }
-    int64_t outputs = weight.dim(0) / window.groups, depth = weight.numel() / std::max<int64_t>(1, weight.dim(0));
+    int64_t outputs = weight.dim(0) / window.groups;
     for (int64_t g = 0; g < window.groups; ++g) {
-      Panels<T> panels(depth, outputs);
-      pack_transposed(weight.data<T>() + g * outputs * depth, depth, panels);
       Windows<T> windows(grid, x.data<T>() + g * weight.dim(3), window.groups);
-      multiply_windows(windows, panels, result, out + g * outputs, epilogue_of(epilogue, out, g * outputs));
+      int64_t depth = windows.depth();
+      multiply_rows<T>(windows, grid.windows(), TransposedPanels<T>{weight.data<T>() + g * outputs * depth, depth}, outputs,
+                       depth, ResultRows<T>{result, grid.rows, grid.cols, out + g * outputs},
+                       epilogue_of(epilogue, out, g * outputs));
     }
   });
 }
@@ -117,7 +156,7 @@ void conv2d_grad_input(const Tensor& dy, const Tensor& weight, ConvWindow window
   with_real(dy.dtype(), "conv2d_grad_input", [&](auto zero) {
     using T = decltype(zero);
     int64_t outputs = weight.dim(0) / window.groups, inputs = weight.dim(3);
-    int64_t tap_size = inputs, row_size = weight.dim(2) * inputs, kernel_size = weight.dim(1) * row_size;
+    int64_t row_size = weight.dim(2) * inputs, kernel_size = weight.dim(1) * row_size;
     for (const GradPhase& phase : grad_phases(dx.shape(), weight.shape(), window, dy.shape())) {
       if (is_depthwise(weight.shape(), window.groups)) {
         auto taps = depthwise_taps<T>(weight, phase.first_h, phase.first_w, window.stride, phase.grid.taps_h,
@@ -126,15 +165,16 @@ void conv2d_grad_input(const Tensor& dy, const Tensor& weight, ConvWindow window
         continue;
       }
       for (int64_t g = 0; g < window.groups; ++g) {
-        Windows<T> windows(phase.grid, dy.data<T>() + g * outputs, window.groups);
-        Panels<T> panels(windows.depth(), inputs);
-        const T* from = weight.data<T>() + g * outputs * kernel_size;
-        pack_rows([&, from](int64_t k) {
-          int64_t output = k % outputs, tap_w = k / outputs % phase.grid.taps_w, tap_h = k / outputs / phase.grid.taps_w;
-          return from + output * kernel_size + (phase.first_h - tap_h * window.stride) * row_size +
-                 (phase.first_w - tap_w * window.stride) * tap_size;
-        }, panels);
-        multiply_windows(windows, panels, phase.result, dx.data<T>() + g * inputs, Epilogue<T>{});
+        const WindowGrid& grid = phase.grid;
+        Windows<T> windows(grid, dy.data<T>() + g * outputs, window.groups);
+        // The outputs' weights for one tap are a run.
+        auto tap_start = [&, from = weight.data<T>() + g * outputs * kernel_size](int64_t tap) {
+          int64_t h = phase.first_h - tap / grid.taps_w * window.stride;
+          return from + h * row_size + (phase.first_w - tap % grid.taps_w * window.stride) * inputs;
+        };
+        multiply_rows<T>(windows, grid.windows(), RowPanels<T, decltype(tap_start)>{tap_start, outputs, kernel_size}, inputs,
+                         windows.depth(), ResultRows<T>{phase.result, grid.rows, grid.cols, dx.data<T>() + g * inputs},
+                         Epilogue<T>{});
       }
     }
   });

@@ -6,10 +6,11 @@
 // kernels/cpu/scratch.h.
 //
 // Two orders of summation cover everything:
-//   multiply_rows      c[m, n] = sum over k of a[m, k] b[k, n]     b packed once, rows of a gathered block by block
+//   multiply_rows      c[m, n] = sum over k of a[m, k] b[k, n]     rows of a gathered, b packed, block by block
 //   multiply_columns   c[m, n] = sum over k of a[k, m] b[k, n]     rows of both gathered block by block
-// A source of rows has row(i), a cheap handle, and copy(row, begin, end, out), which writes those elements of the row.
-// That is all they know of a convolution: its rows are windows of a picture (conv2d_windows.h).
+// A source of rows has rows(first, count, out), which makes cheap handles of rows, and copy(row, begin, end, out), which
+// writes those elements of a row. A target has rows(first, count, out), which gives where rows of c begin. That is all they
+// know of a convolution: its rows are windows of a picture.
 
 // The register tile: rows x two vectors. 14 x 2 sums, two vectors of b and one broadcast fill 31 of 32 AVX-512 registers.
 inline constexpr int kTileRows = GRAFT_CPU_LEVEL == 4 ? 14 : GRAFT_CPU_LEVEL == 3 ? 6 : 4;
@@ -22,8 +23,10 @@ inline constexpr int kTileCols = kTileVectors * kLanes<T>;
 inline constexpr int64_t kBlock = 256;
 template <class T>
 inline constexpr int64_t kBlockStride = kBlock + 64 / static_cast<int64_t>(sizeof(T));
-// Rows that are gathered together: with kBlockStride about 120 KiB of float, half of a small L2.
-inline constexpr int64_t kBlockRows = kTileRows * (112 / kTileRows);
+// Rows that are gathered together: with kBlockStride about 420 KiB of float, half of an L2 cache.
+inline constexpr int64_t kBlockRows = kTileRows * (392 / kTileRows);
+// Panels of kTileCols columns of b that are packed together.
+inline constexpr int64_t kGroupPanels = 4;
 // Inner elements of one step of multiply_columns: two blocks of this depth share the L1 cache, a tile's width of each.
 inline constexpr int64_t kColumnDepth = 128;
 // Pieces of work that are enough for any machine; how the work is cut must not depend on the machine.
@@ -47,14 +50,25 @@ template <class T>
   for (int64_t i = 0; i < n; ++i) to[i] = 0;
 }
 
-// Rows of a matrix as they lie in memory.
+// Asks for `n` elements that will be read soon. The hardware does not foresee the jump from one row to the next.
+template <class T>
+[[gnu::always_inline]] inline void prefetch_run(const T* from, int64_t n) {
+  for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(from + i);
+}
+
+// Rows of a matrix as they lie in memory: a source and a target.
 template <class T>
 struct MatrixRows {
-  const T* data;
+  T* data;
   int64_t stride;
-  using Row = const T*;
-  Row row(int64_t i) const { return data + i * stride; }
-  void copy(Row row, int64_t begin, int64_t end, T* out) const { copy_run(row + begin, end - begin, out); }
+  using Row = T*;
+  void rows(int64_t first, int64_t count, Row* out) const {
+    for (int64_t i = 0; i < count; ++i) out[i] = data + (first + i) * stride;
+  }
+  void copy(Row row, int64_t begin, int64_t end, std::remove_const_t<T>* out) const {
+    copy_run<std::remove_const_t<T>>(row + begin, end - begin, out);
+  }
+  void prefetch(Row row, int64_t begin, int64_t end) const { prefetch_run(row + begin, end - begin); }
 };
 
 // One tile: c[i][j] (+)= sum over k of a(i, k) b[k * b_step + j] for kRows rows and `cols` <= kVectors vectors of columns.
@@ -87,12 +101,14 @@ void tile(int64_t depth, const T* a, const T* b, int64_t b_step, T* const* c, in
     }
     return;
   }
+  T some[kRows][kVectors * lanes];
 #pragma GCC unroll 14
   for (int i = 0; i < kRows; ++i) {
-    T row[kVectors * lanes], *out = c[i] + col;
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) store(row + v * lanes, sum[i][v]);
-    for (int64_t j = 0; j < cols; ++j) out[j] = accumulate ? out[j] + row[j] : row[j];
+    for (int v = 0; v < kVectors; ++v) store(some[i] + v * lanes, sum[i][v]);
+  }
+  for (int i = 0; i < kRows; ++i) {
+    for (int64_t j = 0; j < cols; ++j) c[i][col + j] = accumulate ? c[i][col + j] + some[i][j] : some[i][j];
   }
 }
 
@@ -120,22 +136,6 @@ template <class F>
   }
 }
 
-// b [K, N], packed in panels of kTileCols columns: a tile reads its panel from front to back. The last panel is padded with
-// zeros to whole vectors.
-template <class T>
-struct Panels {
-  int64_t depth, cols;
-  Scratch<T> data;
-
-  Panels(int64_t depth_, int64_t cols_) : depth(depth_), cols(cols_), data(depth_ * ceil_div(cols_, kLanes<T>) * kLanes<T>) {}
-  int64_t count() const { return ceil_div(cols, kTileCols<T>); }
-  int64_t width(int64_t panel) const {  // columns with values
-    return std::min<int64_t>(kTileCols<T>, cols - panel * kTileCols<T>);
-  }
-  int64_t step(int64_t panel) const { return ceil_div(width(panel), kLanes<T>) * kLanes<T>; }
-  T* at(int64_t panel) const { return data.get() + panel * kTileCols<T> * depth; }
-};
-
 // Turns the kLanes x kLanes block in `r` on its diagonal, doubling the block size in each step.
 template <class T, int kStep = 1>
 [[gnu::always_inline]] inline void transpose_block(Vec<T>* r) {
@@ -158,47 +158,69 @@ template <class T, int kStep = 1>
   }
 }
 
-// From b^T [N, K]: row n lies at b + n * stride.
+// Packing b: columns [n, n + width), elements [k0, k1) of the sum, as panels of kTileCols columns that a tile reads from
+// front to back. The last panel is padded with zeros to whole vectors.
 template <class T>
-void pack_transposed(const T* b, int64_t stride, const Panels<T>& panels) {
-  constexpr int64_t lanes = kLanes<T>;
-  parallel_for(panels.count(), ceil_div(16384, panels.depth * kTileCols<T> + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) {
-      int64_t step = panels.step(p), width = panels.width(p);
-      T* out = panels.at(p);
-      for (int64_t j = 0; j < step; j += lanes) {
-        const T* from = b + (p * kTileCols<T> + j) * stride;
-        int64_t filled = std::min<int64_t>(lanes, width - j), k = 0;
-        for (; filled == lanes && k + lanes <= panels.depth; k += lanes) {
-          Vec<T> block[lanes];
-#pragma GCC unroll 16
-          for (int64_t i = 0; i < lanes; ++i) block[i] = load(from + i * stride + k);
-          transpose_block<T>(block);
-#pragma GCC unroll 16
-          for (int64_t i = 0; i < lanes; ++i) store(out + (k + i) * step + j, block[i]);
-        }
-        for (; k < panels.depth; ++k) {
-          for (int64_t i = 0; i < lanes; ++i) out[k * step + j + i] = i < filled ? from[i * stride + k] : T(0);
-        }
-      }
-    }
-  });
+[[gnu::always_inline]] inline int64_t panel_step(int64_t width) {  // of a panel with `width` columns left
+  return width >= kTileCols<T> ? kTileCols<T> : ceil_div(width, kLanes<T>) * kLanes<T>;
 }
 
-// From rows of b: row(k) points at its first column.
-template <class T, class RowOf>
-void pack_rows(const RowOf& row, const Panels<T>& panels) {
-  parallel_for(panels.count(), ceil_div(16384, panels.depth * kTileCols<T> + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) {
-      int64_t step = panels.step(p), width = panels.width(p);
-      T* out = panels.at(p);
-      for (int64_t k = 0; k < panels.depth; ++k, out += step) {
-        copy_run(row(k) + p * kTileCols<T>, width, out);
-        zero_run(step - width, out + width);
+// From b^T [N, K]: row n lies at data + n * stride.
+template <class T>
+struct TransposedPanels {
+  const T* data;
+  int64_t stride;
+
+  void pack(int64_t k0, int64_t k1, int64_t n, int64_t width, T* out) const {
+    constexpr int64_t lanes = kLanes<T>, tile_cols = kTileCols<T>;
+    for (int64_t j = 0; j < width; j += lanes) {
+      const T* from = data + (n + j) * stride;
+      int64_t filled = std::min<int64_t>(lanes, width - j), k = k0;
+      int64_t step = panel_step<T>(width - j / tile_cols * tile_cols);
+      T* to = out + j / tile_cols * tile_cols * (k1 - k0) + j % tile_cols;
+      for (; filled == lanes && k + lanes <= k1; k += lanes) {
+        Vec<T> block[lanes];
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < lanes; ++i) {
+          block[i] = load(from + i * stride + k);
+          __builtin_prefetch(from + i * stride + k + 4 * lanes);
+        }
+        transpose_block<T>(block);
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < lanes; ++i, to += step) store(to, block[i]);
+      }
+      for (; k < k1; ++k, to += step) {
+        for (int64_t i = 0; i < lanes; ++i) to[i] = i < filled ? from[i * stride + k] : T(0);
       }
     }
-  });
-}
+  }
+};
+
+// From b [K, N] in runs of `run` rows: row k lies at run_start(k / run) + k % run * stride.
+template <class T, class RunStart>
+struct RowPanels {
+  RunStart run_start;
+  int64_t run, stride;
+
+  void pack(int64_t k0, int64_t k1, int64_t n, int64_t width, T* out) const {
+    constexpr int64_t tile_cols = kTileCols<T>;
+    int64_t full = width / tile_cols * tile_cols, rest = width - full, rest_step = panel_step<T>(rest);
+    for (int64_t k = k0; k < k1;) {
+      int64_t index = k / run, skip = k % run, count = std::min(run - skip, k1 - k);
+      const T* from = run_start(index) + skip * stride + n;
+      for (int64_t i = 0; i < count; ++i, from += stride) {
+        T* to = out + (k - k0 + i) * tile_cols;
+        prefetch_run(from + 8 * stride, width);
+        for (int64_t j = 0; j < full; j += tile_cols, to += tile_cols * (k1 - k0)) copy_run<T>(from + j, tile_cols, to);
+        if (rest == 0) continue;
+        to = out + full * (k1 - k0) + (k - k0 + i) * rest_step;
+        copy_run<T>(from + full, rest, to);
+        zero_run(rest_step - rest, to + rest);
+      }
+      k += count;
+    }
+  }
+};
 
 // What happens to a finished sum: act(scale * sum + shift + residual). Null pointers leave their part out.
 template <class T>
@@ -227,51 +249,64 @@ struct Epilogue {
   }
 };
 
-// c[m, n] = sum over k of source[m, k] b[k, n], for `rows` rows; target(m) points at row m of c.
-template <class T, class Source, class Target>
-void multiply_rows(const Source& source, int64_t rows, const Panels<T>& b, const Target& target,
-                   const Epilogue<T>& epilogue) {
-  if (rows == 0 || b.cols == 0) return;
-  int64_t row_pieces = ceil_div(rows, kBlockRows);
-  int64_t piece_rows = ceil_div(ceil_div(rows, row_pieces), kTileRows) * kTileRows;
-  row_pieces = ceil_div(rows, piece_rows);
-  // Few rows: cut the columns as well, but not below four panels, since each piece gathers its rows itself.
-  int64_t col_pieces = std::clamp<int64_t>(kPieces / row_pieces, 1, ceil_div(b.count(), 4));
-  int64_t piece_panels = ceil_div(b.count(), col_pieces);
-  col_pieces = ceil_div(b.count(), piece_panels);
-  int64_t steps = std::max<int64_t>(1, ceil_div(b.depth, kBlock));
-  int64_t step = ceil_div(b.depth, steps);
+// How multiply_rows is cut into pieces. Each element of c is summed by one piece, in the same order whatever the cut, so it
+// may follow the number of threads: with few rows the columns are cut as well, though each piece gathers its rows itself.
+template <class T>
+struct RowPieces {
+  int64_t rows, groups, row_pieces, col_pieces;
+  RowPieces(int64_t m, int64_t n) {
+    int64_t wanted = threads() == 1 ? 1 : 3 * threads();
+    int64_t all_groups = ceil_div(n, kGroupPanels * kTileCols<T>);
+    rows = ceil_div(ceil_div(m, ceil_div(m, kBlockRows)), kTileRows) * kTileRows;
+    row_pieces = ceil_div(m, rows);
+    groups = ceil_div(all_groups, std::clamp<int64_t>(wanted / row_pieces, 1, all_groups));
+    col_pieces = ceil_div(all_groups, groups);
+  }
+};
 
-  auto piece = [&](int64_t m0, int64_t m1, int64_t panel0, int64_t panel1) {
-    Scratch<T> block(kBlockRows * kBlockStride<T>);
-    std::array<typename Source::Row, kBlockRows> from;
-    std::array<T*, kBlockRows> to;
+// c[m, n] = sum over k of source[m, k] b[k, n] for m < rows, n < cols, k < depth.
+template <class T, class Source, class PackedB, class Target>
+void multiply_rows(const Source& source, int64_t rows, const PackedB& b, int64_t cols, int64_t depth, const Target& target,
+                   const Epilogue<T>& epilogue) {
+  if (rows == 0 || cols == 0) return;
+  constexpr int64_t tile_cols = kTileCols<T>, group_cols = kGroupPanels * tile_cols;
+  RowPieces<T> pieces(rows, cols);
+  int64_t steps = std::max<int64_t>(1, ceil_div(depth, kBlock)), step = ceil_div(depth, steps);
+
+  auto piece = [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
     int64_t count = m1 - m0;
-    for (int64_t i = 0; i < count; ++i) {
-      from[static_cast<size_t>(i)] = source.row(m0 + i);
-      to[static_cast<size_t>(i)] = target(m0 + i);
-    }
+    Scratch<T> left(pieces.rows * kBlockStride<T>), right(group_cols * kBlock);
+    Scratch<typename Source::Row> from(count);
+    Scratch<T*> to(count);
+    source.rows(m0, count, from.get());
+    target.rows(m0, count, to.get());
     for (int64_t s = 0; s < steps; ++s) {
-      int64_t k0 = s * step, k1 = std::min(b.depth, k0 + step);
-      for (int64_t i = 0; i < count; ++i) source.copy(from[static_cast<size_t>(i)], k0, k1, block.get() + i * kBlockStride<T>);
-      for (int64_t p = panel0; p < panel1; ++p) {
-        int64_t width = b.width(p), b_step = b.step(p);
-        const T* panel = b.at(p) + k0 * b_step;
+      int64_t k0 = s * step, k1 = std::min(depth, k0 + step);
+      for (int64_t i = 0; i < count; ++i) {
+        source.prefetch(from.get()[std::min(i + 4, count - 1)], k0, k1);
+        source.copy(from.get()[i], k0, k1, left.get() + i * kBlockStride<T>);
+      }
+      for (int64_t group = n0; group < n1; group += group_cols) {
+        int64_t end = std::min(n1, group + group_cols);
+        b.pack(k0, k1, group, end - group, right.get());
+        // A tile's rows of a stay in L1 while the group passes by; its part of c is written in long runs.
         for_each_tile(count, [&](int64_t first, int64_t height) {
-          tile_of<T, true>(height, width)(k1 - k0, block.get() + first * kBlockStride<T>, panel, b_step, to.data() + first,
-                                          p * kTileCols<T>, width, s > 0);
-          if (s + 1 < steps || epilogue.nothing()) return;
-          for (int64_t i = first; i < first + height; ++i) {
-            epilogue.apply(to[static_cast<size_t>(i)], p * kTileCols<T>, width);
+          for (int64_t n = group; n < end; n += tile_cols) {
+            int64_t width = std::min(tile_cols, end - n);
+            tile_of<T, true>(height, width)(k1 - k0, left.get() + first * kBlockStride<T>,
+                                            right.get() + (n - group) * (k1 - k0), panel_step<T>(width), to.get() + first, n,
+                                            width, s > 0);
           }
+          if (s + 1 < steps || epilogue.nothing()) return;
+          for (int64_t i = first; i < first + height; ++i) epilogue.apply(to.get()[i], group, end - group);
         });
       }
     }
   };
-  parallel_for(row_pieces * col_pieces, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(pieces.row_pieces * pieces.col_pieces, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      int64_t m = i / col_pieces * piece_rows, p = i % col_pieces * piece_panels;
-      piece(m, std::min(rows, m + piece_rows), p, std::min(b.count(), p + piece_panels));
+      int64_t m = i / pieces.col_pieces * pieces.rows, n = i % pieces.col_pieces * pieces.groups * group_cols;
+      piece(m, std::min(rows, m + pieces.rows), n, std::min(cols, n + pieces.groups * group_cols));
     }
   });
 }
@@ -281,16 +316,22 @@ template <class T, class Left, class Right>
 void multiply_column_block(const Left& a, int64_t m0, int64_t m1, const Right& b, int64_t n0, int64_t n1, int64_t k0,
                            int64_t k1, T* c, int64_t c_stride) {
   Scratch<T> left(kColumnDepth * kBlockStride<T>), right(kColumnDepth * kBlockStride<T>);
+  std::array<typename Left::Row, kColumnDepth> left_rows;
+  std::array<typename Right::Row, kColumnDepth> right_rows;
   // A last vector that is not full reads beyond the gathered columns; what it makes of them is not stored.
-  std::fill_n(right.get(), kColumnDepth * kBlockStride<T>, T(0));
+  int64_t rest = (n1 - n0) % kLanes<T> == 0 ? 0 : kLanes<T> - (n1 - n0) % kLanes<T>;
   std::array<T*, kBlock> to;
   for (int64_t i = 0; i < m1 - m0; ++i) to[static_cast<size_t>(i)] = c + (m0 + i) * c_stride + n0;
   int64_t k = k0;
   do {
     int64_t depth = std::min(kColumnDepth, k1 - k);
+    a.rows(k, depth, left_rows.data());
+    b.rows(k, depth, right_rows.data());
     for (int64_t i = 0; i < depth; ++i) {
-      a.copy(a.row(k + i), m0, m1, left.get() + i * kBlockStride<T>);
-      b.copy(b.row(k + i), n0, n1, right.get() + i * kBlockStride<T>);
+      T* out = right.get() + i * kBlockStride<T>;
+      a.copy(left_rows[static_cast<size_t>(i)], m0, m1, left.get() + i * kBlockStride<T>);
+      b.copy(right_rows[static_cast<size_t>(i)], n0, n1, out);
+      zero_run(rest, out + n1 - n0);
     }
     for_each_tile(m1 - m0, [&](int64_t first, int64_t height) {
       for (int64_t j = 0; j < n1 - n0; j += kTileCols<T>) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "core/parallel.h"
@@ -15,13 +16,10 @@ void matmul_nt(const Tensor& a, const Tensor& b, const Tensor& bias, const Tenso
   with_real(a.dtype(), "matmul_nt", [&](auto zero) {
     using T = decltype(zero);
     int64_t depth = a.dim(1), cols = b.dim(0);
-    Panels<T> panels(depth, cols);
-    pack_transposed(b.data<T>(), depth, panels);
     Epilogue<T> epilogue;
     if (bias.defined()) epilogue.shift = bias.data<T>();
-    T* out = c.data<T>();
-    multiply_rows<T>(MatrixRows<T>{a.data<T>(), depth}, a.dim(0), panels, [=](int64_t m) { return out + m * cols; },
-                     epilogue);
+    multiply_rows<T>(MatrixRows<const T>{a.data<T>(), depth}, a.dim(0), TransposedPanels<T>{b.data<T>(), depth}, cols,
+                     depth, MatrixRows<T>{c.data<T>(), cols}, epilogue);
   });
 }
 
@@ -29,11 +27,9 @@ void matmul_nn(const Tensor& a, const Tensor& b, const Tensor& c) {
   with_real(a.dtype(), "matmul_nn", [&](auto zero) {
     using T = decltype(zero);
     int64_t depth = a.dim(1), cols = b.dim(1);
-    Panels<T> panels(depth, cols);
-    pack_rows([from = b.data<T>(), cols](int64_t k) { return from + k * cols; }, panels);
-    T* out = c.data<T>();
-    multiply_rows<T>(MatrixRows<T>{a.data<T>(), depth}, a.dim(0), panels, [=](int64_t m) { return out + m * cols; },
-                     Epilogue<T>{});
+    auto start = [from = b.data<T>()](int64_t) { return from; };
+    multiply_rows<T>(MatrixRows<const T>{a.data<T>(), depth}, a.dim(0), RowPanels<T, decltype(start)>{start, depth, cols},
+                     cols, depth, MatrixRows<T>{c.data<T>(), cols}, Epilogue<T>{});
   });
 }
 
@@ -41,7 +37,7 @@ void matmul_tn(const Tensor& a, const Tensor& b, const Tensor& c) {
   with_real(a.dtype(), "matmul_tn", [&](auto zero) {
     using T = decltype(zero);
     int64_t depth = a.dim(0), rows = a.dim(1), cols = b.dim(1);
-    multiply_columns<T>(MatrixRows<T>{a.data<T>(), rows}, rows, MatrixRows<T>{b.data<T>(), cols}, cols, depth,
+    multiply_columns<T>(MatrixRows<const T>{a.data<T>(), rows}, rows, MatrixRows<const T>{b.data<T>(), cols}, cols, depth,
                         c.data<T>(), cols);
   });
 }
