@@ -43,12 +43,13 @@ void Sha256::block(const unsigned char* p) {
 }
 
 Sha256& Sha256::add(const void* data, size_t bytes) {
+  if (bytes == 0) return *this;
   const auto* p = static_cast<const unsigned char*>(data);
   size_t held = bytes_ % 64;
   bytes_ += bytes;
   if (held > 0) {
     size_t take = std::min(bytes, 64 - held);
-    if (take > 0) std::memcpy(pending_.data() + held, p, take);
+    std::memcpy(pending_.data() + held, p, take);
     p += take;
     bytes -= take;
     if (held + take < 64) return *this;

@@ -16,7 +16,7 @@ namespace graft::test {
 class Golden {
  public:
   explicit Golden(const std::string& file) {
-    std::ifstream in(std::string(GRAFT_TEST_DATA) + "/golden/" + file);
+    std::ifstream in(source_dir() + "/tests/golden/" + file);
     REQUIRE_MESSAGE(in.good(), "cannot read " << file);
     entries_ = nlohmann::json::parse(in);
   }

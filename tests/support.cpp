@@ -91,6 +91,16 @@ void check_same_for_any_threads(const std::function<std::vector<Tensor>()>& f) {
   set_threads(before);
 }
 
+std::string source_dir() { return GRAFT_SOURCE; }
+
+std::string program() {
+#ifdef GRAFT_PROGRAM
+  return GRAFT_PROGRAM;
+#else
+  return "";
+#endif
+}
+
 TempDir::TempDir() {
   std::string pattern = (std::filesystem::temp_directory_path() / "graft-test-XXXXXX").string();
   REQUIRE(mkdtemp(pattern.data()) != nullptr);

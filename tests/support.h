@@ -44,6 +44,11 @@ void check_throws(const std::function<void()>& f, const std::vector<std::string>
   }
 }
 
+// The root of the source tree, for committed fixtures: source_dir() + "/tests/golden/ops.json".
+std::string source_dir();
+// The built program `graft`; empty where it is not built.
+std::string program();
+
 // A folder of its own for a test, removed with everything in it at the end.
 class TempDir {
  public:

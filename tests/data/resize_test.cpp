@@ -48,7 +48,7 @@ constexpr Interpolation kAll[] = {Interpolation::nearest, Interpolation::bilinea
 }  // namespace
 
 TEST_CASE("resize equals Pillow's in every byte, for 10,000 sizes and three filters") {
-  std::ifstream golden(GRAFT_TEST_DATA "/golden/resize.txt");
+  std::ifstream golden(source_dir() + "/tests/golden/resize.txt");
   std::vector<std::string> expected;
   for (std::string line; std::getline(golden, line);) expected.push_back(line);
   REQUIRE(expected.size() == 10'000);

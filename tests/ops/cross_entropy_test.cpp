@@ -43,7 +43,8 @@ TEST_CASE("cross_entropy: PyTorch's losses and gradients: smoothing, class weigh
 
 TEST_CASE("cross_entropy: gradient") {
   on_every_cpu_level([] {
-    for (auto [rows, classes] : {std::pair<int64_t, int64_t>{1, 1}, {1, 2}, {3, 5}, {4, 37}}) {
+    for (Shape shape : {Shape{1, 1}, Shape{1, 2}, Shape{3, 5}, Shape{4, 37}}) {
+      int64_t rows = shape[0], classes = shape[1];
       for (double smoothing : {0.0, 0.2}) {
         for (bool weighted : {false, true}) {
           Tensor weights;
