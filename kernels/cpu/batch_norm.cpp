@@ -27,12 +27,20 @@ struct Cut {
   const int64_t channels, rows, repeat, width, rows_per_piece;
 };
 
-// The numbers of the channels, as often as the cut repeats them.
+// f(c) for each channel, as often as the cut repeats them.
+template <class T, class F>
+std::vector<T> repeated(const Cut& cut, F f) {
+  std::vector<T> out;
+  out.reserve(static_cast<size_t>(cut.width));
+  for (int64_t c = 0; c < cut.channels; ++c) out.push_back(f(c));
+  for (int64_t j = cut.channels; j < cut.width; ++j)
+    out.push_back(out[static_cast<size_t>(j - cut.channels)]);
+  return out;
+}
+
 template <class T>
 std::vector<T> repeated(const Cut& cut, const T* values) {
-  std::vector<T> out(static_cast<size_t>(cut.width));
-  for (int64_t i = 0; i < cut.width; ++i) out[static_cast<size_t>(i)] = values[i % cut.channels];
-  return out;
+  return repeated<T>(cut, [values](int64_t c) { return values[c]; });
 }
 
 // f(begin, count) for each row of the cut, `count` elements from `begin`.
@@ -81,9 +89,11 @@ void piece_sums(const Cut& cut, int64_t begin, int64_t end, double* out, F f) {
   double *sum_a = sums.data(), *sum_b = sum_a + cut.width;
   add_rows<T>(cut, begin, end, sum_a, sum_b, f);
   std::fill(out, out + 2 * cut.channels, 0.0);
-  for (int64_t j = 0; j < cut.width; ++j) {
-    out[j % cut.channels] += sum_a[j];
-    out[cut.channels + j % cut.channels] += sum_b[j];
+  for (int64_t r = 0; r < cut.repeat; ++r) {
+    for (int64_t c = 0; c < cut.channels; ++c) {
+      out[c] += sum_a[r * cut.channels + c];
+      out[cut.channels + c] += sum_b[r * cut.channels + c];
+    }
   }
 }
 
@@ -153,26 +163,19 @@ void grad_parameters(const Cut& cut, const T* x, const T* dy, const T* mean, con
 // weight * inverse of each column of the cut.
 template <class T>
 std::vector<T> slopes(const Cut& cut, const T* weight, const T* inverse) {
-  std::vector<T> out(static_cast<size_t>(cut.width));
-  for (int64_t j = 0; j < cut.width; ++j) {
-    out[static_cast<size_t>(j)] = weight[j % cut.channels] * inverse[j % cut.channels];
-  }
-  return out;
+  return repeated<T>(cut, [=](int64_t c) { return weight[c] * inverse[c]; });
 }
 
 template <class T>
 void grad_input(const Cut& cut, const T* x, const T* dy, const T* mean, const T* inverse, const T* weight,
                 const T* dweight, const T* dbias, T* dx) {
   // dx = slope * dy + (x - mean) * pull + level, with the three numbers of each channel computed once.
-  std::vector<T> slope = slopes(cut, weight, inverse), center = repeated(cut, mean), pull(slope.size()),
-                 level(slope.size());
   T share = static_cast<T>(1.0 / static_cast<double>(cut.rows));
-  for (int64_t j = 0; j < cut.width; ++j) {
-    auto at = static_cast<size_t>(j);
-    int64_t c = j % cut.channels;
-    pull[at] = -slope[at] * inverse[c] * dweight[c] * share;
-    level[at] = -slope[at] * dbias[c] * share;
-  }
+  std::vector<T> slope = slopes(cut, weight, inverse), center = repeated(cut, mean);
+  std::vector<T> pull =
+      repeated<T>(cut, [=](int64_t c) { return -weight[c] * inverse[c] * inverse[c] * dweight[c] * share; });
+  std::vector<T> level =
+      repeated<T>(cut, [=](int64_t c) { return -weight[c] * inverse[c] * dbias[c] * share; });
   for_each_row(cut, [x, dy, dx, s = slope.data(), m = center.data(), p = pull.data(), l = level.data()](
                         int64_t begin, int64_t count) {
     const T *xs = x + begin, *gs = dy + begin;
