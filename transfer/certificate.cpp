@@ -86,6 +86,16 @@ std::vector<Moved> Snapshot::distances() const {
   return out;
 }
 
+std::string weights_sha256(nn::Module& network) {
+  std::vector<nn::NamedTensor> tensors = nn::named_tensors(network);
+  std::vector<Tensor> values;
+  for (const nn::NamedTensor& t : tensors) values.push_back(t.value());
+  std::vector<std::string> digests = hashes(values);
+  Sha256 all;
+  for (size_t i = 0; i < tensors.size(); ++i) all.add(str(tensors[i].name, " ", digests[i], "\n"));
+  return all.hex();
+}
+
 void require_intact(const Certificate& certificate) {
   if (certificate.broken.empty()) return;
   std::string names;

@@ -32,6 +32,9 @@ class Snapshot {
   std::vector<Line> lines_;
 };
 
+// Names the state of a network: SHA-256 over the names and elements of all its tensors.
+std::string weights_sha256(nn::Module& network);
+
 // Throws CertificateError, naming the tensors, if a frozen one moved.
 void require_intact(const Certificate& certificate);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/nearest.h"
+
 namespace graft::transfer {
 namespace {
 
@@ -17,9 +19,8 @@ void require_match(const Rule& rule, const std::vector<nn::NamedTensor>& tensors
     if (matches(rule.pattern, t.name)) return;
     names.push_back(t.name);
   }
-  std::string text;
-  for (const std::string& name : nearest(rule.pattern, names)) text += (text.empty() ? "" : ", ") + name;
-  fail<UsageError>("rule \"", printable(rule.pattern), "\" matches no tensor of the network; the nearest names: ", text);
+  fail<UsageError>("rule \"", printable(rule.pattern), "\" matches no tensor of the network",
+                   did_you_mean(rule.pattern, names));
 }
 
 // "features.3" of "features.3.conv.1.weight": the part that a reader thinks in. Top-level tensors stand for themselves.

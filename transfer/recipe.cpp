@@ -6,11 +6,15 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "transfer/rules.h"
+#include "core/nearest.h"
 
 namespace graft::transfer {
 namespace {
 
+using Kind = data::Augment::Kind;
+
+constexpr std::array<std::pair<Kind, std::string_view>, 3> kKinds = {
+    {{Kind::none, "none"}, {Kind::resized_crop, "resized_crop"}, {Kind::pad_crop, "pad_crop"}}};
 constexpr std::array kOptimizers = {Optimizer::sgd, Optimizer::adamw, Optimizer::lbfgs};
 
 // The one list of all settings: f(name, field) for each.
@@ -27,13 +31,17 @@ void for_each_setting(R& r, F&& f) {
   f("cosine", r.cosine);
   f("clip_norm", r.clip_norm);
   f("label_smoothing", r.label_smoothing);
-  f("dropout", r.dropout);
   f("freeze_bn", r.freeze_bn);
   f("cached_features", r.cached_features);
   f("views", r.views);
   f("keep_best", r.keep_best);
   f("validation", r.validation);
-  f("augment.crop_min", r.augment.crop_min);
+  f("augment.kind", r.augment.kind);
+  f("augment.scale_min", r.augment.scale_min);
+  f("augment.scale_max", r.augment.scale_max);
+  f("augment.ratio_min", r.augment.ratio_min);
+  f("augment.ratio_max", r.augment.ratio_max);
+  f("augment.pad", r.augment.pad);
   f("augment.flip", r.augment.flip);
 }
 
@@ -51,6 +59,7 @@ bool parse_number(std::string_view text, T& out) {
 
 bool parse(std::string_view text, int& out) { return parse_number(text, out); }
 bool parse(std::string_view text, double& out) { return parse_number(text, out); }
+bool parse(std::string_view text, int64_t& out) { return parse_number(text, out); }
 bool parse(std::string_view text, bool& out) {
   if (text != "true" && text != "false") return false;
   out = text == "true";
@@ -64,6 +73,18 @@ bool parse(std::string_view text, Optimizer& out) {
   }
   return false;
 }
+bool parse(std::string_view text, Kind& out) {
+  for (auto [kind, name] : kKinds) {
+    if (text != name) continue;
+    out = kind;
+    return true;
+  }
+  return false;
+}
+
+template <class T>
+std::string text_of(const T& value) { return str(value); }
+std::string text_of(Kind kind) { return std::string(kKinds[static_cast<size_t>(kind)].second); }
 
 }  // namespace
 
@@ -78,7 +99,7 @@ std::string_view to_text(Optimizer optimizer) {
 
 std::map<std::string, std::string> settings(const Recipe& recipe) {
   std::map<std::string, std::string> out;
-  for_each_setting(recipe, [&](const char* name, const auto& field) { out[name] = str(field); });
+  for_each_setting(recipe, [&](const char* name, const auto& field) { out[name] = text_of(field); });
   return out;
 }
 
@@ -91,8 +112,8 @@ void set(Recipe& recipe, std::string_view name, std::string_view value) {
     known = true;
     parsed = parse(value, field);
   });
-  GRAFT_CHECK_AS(UsageError, known, "recipe: no setting \"", printable(name), "\"; did you mean ",
-                 nearest(name, names, 1)[0], "?");
+  GRAFT_CHECK_AS(UsageError, known, "recipe: no setting \"", printable(name), "\"",
+                 did_you_mean(name, names));
   GRAFT_CHECK_AS(UsageError, parsed, "recipe: ", name, " cannot be \"", printable(value), "\"");
 }
 
@@ -110,10 +131,14 @@ void check(const Recipe& r, const Strategy& strategy) {
           "between 0 and the epochs");
   require(r.clip_norm >= 0, "clip_norm", r.clip_norm, "0 or more");
   require(r.label_smoothing >= 0 && r.label_smoothing < 1, "label_smoothing", r.label_smoothing, "in [0, 1)");
-  require(r.dropout < 1, "dropout", r.dropout, "below 1");
   require(r.views >= 0 && r.views <= 1000, "views", r.views, "between 0 and 1000");
   require(r.validation >= 0 && r.validation < 1, "validation", r.validation, "in [0, 1)");
-  require(r.augment.crop_min > 0 && r.augment.crop_min <= 1, "augment.crop_min", r.augment.crop_min, "in (0, 1]");
+  const data::Augment& a = r.augment;
+  require(a.scale_min > 0 && a.scale_min <= a.scale_max, "augment.scale_min", a.scale_min, "above 0, up to scale_max");
+  require(a.scale_max <= 1, "augment.scale_max", a.scale_max, "at most 1");
+  require(a.ratio_min > 0 && a.ratio_min <= a.ratio_max, "augment.ratio_min", a.ratio_min, "above 0, up to ratio_max");
+  require(a.pad >= 0 && a.pad <= 1024, "augment.pad", a.pad, "between 0 and 1024");
+  require(a.flip >= 0 && a.flip <= 1, "augment.flip", a.flip, "in [0, 1]");
   bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;
   require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
           "sgd or adamw; lbfgs solves heads on cached features");
@@ -121,13 +146,12 @@ void check(const Recipe& r, const Strategy& strategy) {
 }
 
 Strategy parse_strategy(std::string_view text) {
-  using Kind = Strategy::Kind;
-  if (text == "head") return {Kind::head, 0};
-  if (text == "full") return {Kind::full, 0};
-  if (text == "scratch") return {Kind::scratch, 0};
+  if (text == "head") return {Strategy::Kind::head, 0};
+  if (text == "full") return {Strategy::Kind::full, 0};
+  if (text == "scratch") return {Strategy::Kind::scratch, 0};
   int stages = 0;
   if (text.starts_with("partial:") && parse_number(text.substr(8), stages) && stages >= 1) {
-    return {Kind::partial, stages};
+    return {Strategy::Kind::partial, stages};
   }
   fail<UsageError>("strategy \"", printable(text), "\" is none of head, partial:N (N from 1), full, scratch");
 }

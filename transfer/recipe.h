@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "data/transform.h"
+
 namespace graft::transfer {
 
 enum class Optimizer : uint8_t {
@@ -14,12 +16,6 @@ enum class Optimizer : uint8_t {
   lbfgs,  // for a head on cached features: the convex problem is solved with all pictures at once; an epoch is one step
 };
 std::string_view to_text(Optimizer optimizer);
-
-// What changes in a training picture from epoch to epoch: a function of (seed, epoch, picture) alone.
-struct Augment {
-  double crop_min = 0.6;  // a random part of at least this share of the area, resized to the network's input; 1: centre
-  bool flip = true;       // mirrored left to right, half of the time
-};
 
 struct Recipe {
   int epochs = 10;
@@ -33,13 +29,12 @@ struct Recipe {
   bool cosine = true;            // then falls to 0 along half a cosine; false: stays
   double clip_norm = 0;          // the gradient's norm is cut to this; 0: never
   double label_smoothing = 0;
-  double dropout = -1;           // before the head; negative: the network's own
   bool freeze_bn = true;         // batch norm keeps its published statistics, also where its weights train
   bool cached_features = true;   // strategy head only: the trunk runs once
   int views = 0;                 // with cached features: this many augmented views of each training picture as well
   bool keep_best = false;        // returns the epoch that was best on `validation`, not the last
   double validation = 0;         // share of the training pictures that is set aside; 0.1 where keep_best needs some
-  Augment augment;
+  data::Augment augment{.scale_min = 0.4};  // of training pictures; a function of (seed, epoch, picture) alone
 };
 
 // "head", "partial:2", "full", "scratch"

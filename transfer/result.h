@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -104,5 +105,6 @@ struct Progress {
   double loss = 0, accuracy = 0;  // running means; NaN where there is none
   double items_per_second = 0;
 };
+using OnProgress = std::function<void(const Progress&)>;
 
 }  // namespace graft::transfer

@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "nn/module.h"
 
@@ -19,11 +18,8 @@ struct Rule {
   double weight_decay = -1;  // negative: the recipe's
 };
 
-// Does the pattern match the whole name? Globs take time linear in both lengths. Throws UsageError for a broken regex
+// Does the pattern match the whole name? A glob takes at most time pattern times name. Throws UsageError for a broken regex
 // (ECMAScript's syntax).
 bool matches(std::string_view pattern, std::string_view name);
-
-// The `count` names nearest to `text` by edit distance, the nearest first: "did you mean ...".
-std::vector<std::string> nearest(std::string_view text, const std::vector<std::string>& names, size_t count = 3);
 
 }  // namespace graft::transfer

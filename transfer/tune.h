@@ -2,7 +2,6 @@
 // retrained network out.
 #pragma once
 
-#include <functional>
 #include <optional>
 
 #include "transfer/recipe.h"
@@ -10,8 +9,6 @@
 #include "transfer/rules.h"
 
 namespace graft::transfer {
-
-using OnProgress = std::function<void(const Progress&)>;
 
 struct TuneOptions {
   std::string data;               // a folder of class folders, or one with train/ and test/ (or val/) inside

@@ -1,0 +1,136 @@
+#include "transfer/features.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "core/env.h"
+#include "core/sha256.h"
+#include "core/version.h"
+#include "kernels/dispatch.h"
+#include "transfer/certificate.h"
+#include "transfer/score.h"
+#include "transfer/stopwatch.h"
+#include "weights/checkpoint.h"
+#include "weights/save.h"
+
+namespace graft::transfer {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string view_name(size_t view) { return str("features.", view); }
+
+// The file's views, or none where there is no such file. Throws what Checkpoint throws for a damaged one.
+std::vector<Tensor> read_cache(const std::string& path, const std::string& key, const PictureSet& set, int views) {
+  if (!fs::exists(path)) return {};
+  auto file = weights::Checkpoint::open(path);
+  auto it = file.metadata().find("graft.key");
+  GRAFT_CHECK_AS(DataError, it != file.metadata().end() && it->second == key, path, ": holds other features");
+  std::vector<Tensor> out;
+  for (size_t v = 0; v <= static_cast<size_t>(views); ++v) {
+    out.push_back(file.read(view_name(v)));
+    GRAFT_CHECK_AS(DataError, out[v].rank() == 2 && out[v].dim(0) == set.size() && out[v].dtype() == DType::f32, path,
+                   ": ", view_name(v), " is ", out[v], " for ", set.size(), " pictures");
+  }
+  return out;
+}
+
+void write_cache(const std::string& path, const std::string& key, const std::vector<Tensor>& views) {
+  std::error_code error;
+  fs::create_directories(fs::path(path).parent_path(), error);
+  GRAFT_CHECK_AS(DiskError, !error, fs::path(path).parent_path().string(), ": ", error.message());
+  std::vector<weights::SavedTensor> tensors;
+  for (size_t v = 0; v < views.size(); ++v) tensors.push_back({view_name(v), views[v]});
+  weights::save_safetensors(path, tensors, {{"graft.key", key}});
+}
+
+std::vector<Tensor> compute(nn::Classifier& network, const PictureSet& set, const FeatureOptions& options,
+                            const OnProgress& on_progress) {
+  NoGrad no_grad;
+  EvaluationMode mode(network);
+  Stopwatch watch;
+  std::vector<int64_t> which(static_cast<size_t>(set.size()));
+  std::iota(which.begin(), which.end(), 0);
+  std::vector<Tensor> out;
+  int64_t total = set.size() * (options.views + 1);
+  for (int view = 0; view <= options.views; ++view) {
+    Tensor features;
+    for (int64_t begin = 0; begin < set.size(); begin += kScoreBatch) {
+      int64_t end = std::min(set.size(), begin + kScoreBatch);
+      std::span<const int64_t> batch(which.data() + begin, static_cast<size_t>(end - begin));
+      Tensor images = view == 0 ? inputs(set, batch, options.preprocess)
+                                : augmented_inputs(set, batch, options.preprocess, options.augment, options.seed,
+                                                   static_cast<uint64_t>(view));
+      Tensor pooled = network.features(Var(images.to(network.dtype()))).value().to(DType::f32);
+      if (!features) features = Tensor::empty({set.size(), pooled.dim(1)});
+      features.slice(0, begin, end).copy_from(pooled);
+      if (on_progress) {
+        int64_t done = view * set.size() + end;
+        on_progress({.phase = "features", .done = done, .total = total,
+                     .items_per_second = static_cast<double>(done) / watch.seconds()});
+      }
+    }
+    out.push_back(features);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string feature_key(nn::Classifier& network, const PictureSet& set, const FeatureOptions& options) {
+  Sha256 hash;
+  hash.add(str("graft features\nengine ", kVersion, " ", to_text(kernels::cpu_level()), "\narchitecture ",
+               options.architecture, "\n"));
+  for (const nn::Stage& stage : network.stages()) hash.add(str("stage ", stage.name, "\n"));
+  std::string head = network.head_name() + ".";
+  for (const nn::NamedTensor& t : nn::named_tensors(network)) {
+    if (!t.name.starts_with(head)) hash.add(str(t.name, " ", sha256(t.value()), "\n"));
+  }
+  hash.add(str("preprocess ", to_json(options.preprocess), "\npictures ", content_sha256(set), "\nviews ",
+               options.views, "\n"));
+  if (options.views > 0) {
+    Recipe recipe;
+    recipe.augment = options.augment;
+    for (const auto& [name, value] : settings(recipe)) {
+      if (name.starts_with("augment.")) hash.add(str(name, " ", value, "\n"));
+    }
+    hash.add(str("seed ", options.seed, "\n"));
+  }
+  return hash.hex();
+}
+
+std::string cache_folder() {
+  if (std::string folder = env::cache(); !folder.empty()) return folder;
+  if (std::string base = env::get("XDG_CACHE_HOME"); !base.empty()) return base + "/graft";
+  if (std::string home = env::get("HOME"); !home.empty()) return home + "/.cache/graft";
+  return "";
+}
+
+Features features_of(nn::Classifier& network, const PictureSet& set, const FeatureOptions& options,
+                     const OnProgress& on_progress) {
+  Features out;
+  std::string folder = options.cache ? cache_folder() : "";
+  if (folder.empty()) {
+    out.views = compute(network, set, options, on_progress);
+    return out;
+  }
+  std::string key = feature_key(network, set, options);
+  std::string path = folder + "/" + key + ".safetensors";
+  try {
+    out.views = read_cache(path, key, set, options.views);
+    out.from_cache = !out.views.empty();
+  } catch (const Error& e) {
+    out.note = str("cached features were computed anew: ", e.what());
+  }
+  if (out.from_cache) return out;
+  out.views = compute(network, set, options, on_progress);
+  try {
+    write_cache(path, key, out.views);
+  } catch (const DiskError& e) {
+    out.note = str("features could not be cached: ", e.what());
+  }
+  return out;
+}
+
+}  // namespace graft::transfer

@@ -1,0 +1,174 @@
+#include "transfer/retrain.h"
+
+#include <tuple>
+
+#include "core/parallel.h"
+#include "core/sha256.h"
+#include "core/version.h"
+#include "kernels/dispatch.h"
+#include "transfer/certificate.h"
+#include "transfer/features.h"
+#include "transfer/head.h"
+#include "transfer/score.h"
+#include "transfer/stopwatch.h"
+#include "transfer/strategy.h"
+
+namespace graft::transfer {
+namespace {
+
+void check_sets(const PictureSet& train, const PictureSet& test) {
+  GRAFT_CHECK_AS(DataError, train.classes.size() >= 2, "retrain: ", train.classes.size(),
+                 " classes; telling pictures apart needs two or more");
+  GRAFT_CHECK_AS(DataError, train.classes == test.classes, "retrain: training and test pictures have different classes");
+  GRAFT_CHECK_AS(DataError, train.size() > 0, "retrain: no training pictures");
+  GRAFT_CHECK_AS(DataError, test.size() > 0, "retrain: no test pictures");
+}
+
+// One run's parts, in the order in which they are made.
+class Run {
+ public:
+  Run(nn::Classifier& network, const PictureSet& train, const PictureSet& test, const RetrainOptions& options,
+      const OnProgress& on_progress)
+      : network_(network), options_(options), on_progress_(on_progress), test_(test) {
+    check_sets(train, test);
+    check(options.recipe, options.strategy);
+    if (options.recipe.keep_best) {
+      double share = options.recipe.validation > 0 ? options.recipe.validation : 0.1;
+      std::tie(validation_, train_) = split(train, share, options.seed);
+    } else {
+      train_ = train;
+    }
+  }
+
+  RunResult go() {
+    reset_peak_memory();
+    auto classes = static_cast<int64_t>(train_.classes.size());
+    bool scratch = options_.strategy.kind == Strategy::Kind::scratch;
+    if (!scratch || network_.classes() != classes) network_.replace_head(classes, options_.seed);
+    std::vector<Rule> rules = rules_of(options_.strategy, network_, options_.recipe);
+    rules.insert(rules.end(), options_.rules.begin(), options_.rules.end());
+    Plan the_plan = plan(network_, rules);
+    GRAFT_CHECK_AS(UsageError, !the_plan.groups.empty(), "retrain: the rules leave nothing to train");
+    Snapshot before(the_plan);
+    std::string weights_before = weights_sha256(network_);
+
+    bool cached = options_.strategy.kind == Strategy::Kind::head && options_.recipe.cached_features;
+    GRAFT_CHECK_AS(UsageError, !cached || options_.rules.empty(),
+                   "retrain: rules beside the strategy head need cached_features=false");
+    Trained trained = cached ? train_on_features() : train_on_pictures(the_plan);
+
+    result_.certificate = before.certify();
+    require_intact(result_.certificate);
+    result_.moved = before.distances();
+    result_.epochs = trained.epochs;
+    describe(the_plan, trained);
+    result_.receipt["weights_before_sha256"] = weights_before;
+    result_.receipt["weights_after_sha256"] = weights_sha256(network_);
+    result_.receipt["order_sha256"] = trained.order_sha256;
+    result_.seconds.total = watch_.seconds();
+    result_.peak_memory_bytes = memory_use().peak;
+    return std::move(result_);
+  }
+
+ private:
+  Trained train_on_features() {
+    const Recipe& recipe = options_.recipe;
+    FeatureOptions how{.architecture = options_.model, .preprocess = options_.preprocess, .seed = options_.seed,
+                       .cache = options_.cache};
+    HeadData data;
+    Stopwatch features_watch;
+    auto featured = [&](const PictureSet& set) {
+      Featured out{set, features_of(network_, set, how, on_progress_)};
+      if (!out.features.note.empty()) result_.notes.push_back(out.features.note);
+      return out;
+    };
+    data.test = featured(test_);
+    if (recipe.keep_best) data.validation = featured(validation_);
+    how.views = recipe.views;
+    how.augment = recipe.augment;
+    data.train = featured(train_);
+    result_.seconds.features = features_watch.seconds();
+    if (data.train.features.from_cache && data.test.features.from_cache) {
+      result_.notes.push_back("the trunk's features came from the cache");
+    }
+
+    Stopwatch train_watch;
+    Trained trained = train_head(network_, data, recipe, options_.seed, options_.hooks, on_progress_);
+    result_.seconds.train = train_watch.seconds();
+    NoGrad no_grad;
+    EvaluationMode mode(network_);
+    result_.test = evaluation_of(network_.head(Var(data.test.features.views[0])).value(), test_);
+    return trained;
+  }
+
+  Trained train_on_pictures(const Plan& the_plan) {
+    const Recipe& recipe = options_.recipe;
+    double evaluate_seconds = 0;
+    auto score = [&](const PictureSet& set) {
+      Stopwatch watch;
+      Evaluation out = evaluation_of(logits_of(network_, set, options_.preprocess, on_progress_), set);
+      evaluate_seconds += watch.seconds();
+      return out;
+    };
+    Task task;
+    task.count = train_.size();
+    task.logits = [&](std::span<const int64_t> which, int epoch) {
+      Tensor x = augmented_inputs(train_, which, options_.preprocess, recipe.augment, options_.seed,
+                                  static_cast<uint64_t>(epoch));
+      return network_.forward(Var(x.to(network_.dtype())));
+    };
+    task.labels = [&](std::span<const int64_t> which) { return labels(train_, which); };
+    task.evaluate = [&] { return result_.test = score(test_); };
+    task.validate = [&] { return score(validation_).accuracy; };
+
+    Stopwatch train_watch;
+    network_.train();
+    Trained trained = train(task, the_plan, recipe, options_.seed, options_.hooks, on_progress_);
+    network_.eval();
+    if (recipe.keep_best && trained.best_epoch != recipe.epochs) result_.test = score(test_);
+    result_.seconds.train = train_watch.seconds() - evaluate_seconds;
+    result_.seconds.evaluate = evaluate_seconds;
+    return trained;
+  }
+
+  void describe(const Plan& the_plan, const Trained& trained) {
+    result_.model = options_.model;
+    result_.strategy = to_text(options_.strategy);
+    result_.classes = train_.classes;
+    result_.train_count = train_.size();
+    result_.parameters = the_plan.parameters;
+    result_.trainable_parameters = the_plan.trainable_parameters;
+    result_.frozen_tensors = static_cast<int64_t>(the_plan.frozen.size());
+    result_.settings = settings(options_.recipe);
+    result_.notes.push_back(the_plan.gradients_stop.empty()
+                                ? "gradients go all the way down"
+                                : "gradients stop below " + the_plan.gradients_stop);
+    if (trained.best_epoch > 0) {
+      result_.notes.push_back(str("kept the weights of epoch ", trained.best_epoch, ", the best on ",
+                                  validation_.size(), " validation pictures"));
+    }
+    result_.receipt["seed"] = str(options_.seed);
+    result_.receipt["threads"] = str(threads());
+    result_.receipt["cpu_level"] = std::string(to_text(kernels::cpu_level()));
+    result_.receipt["engine"] = str("graft ", kVersion);
+    result_.receipt["train_data_sha256"] = content_sha256(train_);
+    result_.receipt["test_data_sha256"] = content_sha256(test_);
+  }
+
+  nn::Classifier& network_;
+  const RetrainOptions& options_;
+  const OnProgress& on_progress_;
+  PictureSet train_, validation_;
+  const PictureSet& test_;
+  RunResult result_;
+  Stopwatch watch_;
+};
+
+}  // namespace
+
+RunResult retrain(nn::Classifier& network, const PictureSet& train, const PictureSet& test,
+                  const RetrainOptions& options, const OnProgress& on_progress) {
+  return Run(network, train, test, options, on_progress).go();
+}
+
+}  // namespace graft::transfer

@@ -1,0 +1,24 @@
+// A classifier ready for use, from wherever it comes.
+#pragma once
+
+#include "transfer/artefact.h"
+#include "transfer/tune.h"
+#include "weights/load.h"
+
+namespace graft::transfer {
+
+// What the published weights of a network expect.
+data::Preprocess preprocess_of(std::string_view model);
+
+struct Published {
+  std::unique_ptr<nn::Classifier> network;
+  weights::LoadReport report;
+};
+// The network with the checkpoint's weights, and with as many classes as its head has. Throws UsageError for an unknown
+// network, DataError with the report for a file that does not fit.
+Published load_published(const std::string& model, const std::string& path);
+
+// An artefact as it is; published weights dressed up as one, with strategy "published".
+Artefact open_source(const Source& source);
+
+}  // namespace graft::transfer

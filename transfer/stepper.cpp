@@ -1,0 +1,75 @@
+#include "transfer/stepper.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "nn/optim/clip.h"
+
+namespace graft::transfer {
+namespace {
+
+bool all_finite(const Tensor& tensor) {
+  Tensor values = tensor.to(DType::f64).contiguous();
+  auto span = values.span<double>();
+  return std::all_of(span.begin(), span.end(), [](double v) { return std::isfinite(v); });
+}
+
+std::unique_ptr<nn::Optimizer> make_optimizer(std::vector<nn::ParameterGroup> groups, const Recipe& recipe) {
+  switch (recipe.optimizer) {
+    case Optimizer::sgd: return std::make_unique<nn::Sgd>(std::move(groups), nn::SgdOptions{.momentum = recipe.momentum});
+    case Optimizer::adamw: return std::make_unique<nn::AdamW>(std::move(groups));
+    case Optimizer::lbfgs: break;
+  }
+  fail<UsageError>("training: lbfgs solves heads on cached features; use sgd or adamw here");
+}
+
+}  // namespace
+
+Stepper::Stepper(const Plan& plan, const Recipe& recipe)
+    : learning_rate_(recipe.learning_rate), clip_norm_(recipe.clip_norm) {
+  std::vector<nn::ParameterGroup> groups;
+  for (const Group& group : plan.groups) {
+    // Two groups each: what decays, and vectors.
+    for (bool vectors : {false, true}) {
+      nn::ParameterGroup out;
+      out.name = str("group ", groups.size());
+      out.lr_scale = group.lr_scale;
+      double usual = vectors ? 0 : recipe.weight_decay;
+      out.weight_decay = group.weight_decay >= 0 ? group.weight_decay : usual;
+      for (const nn::NamedTensor& t : group.parameters) {
+        if ((t.value().rank() <= 1) != vectors) continue;
+        out.parameters.push_back(t.parameter->var);
+        out.parameter_names.push_back(t.name);
+        tensors_.push_back(t);
+        parameters_.push_back(t.parameter->var);
+      }
+      if (!out.parameters.empty()) groups.push_back(std::move(out));
+    }
+  }
+  optimizer_ = make_optimizer(std::move(groups), recipe);
+  optimizer_->zero_grad();
+}
+
+void Stepper::step(double factor, const std::string& where) {
+  if (!std::isfinite(nn::gradient_norm(parameters_))) {
+    for (const nn::NamedTensor& t : tensors_) {
+      Tensor grad = t.parameter->var.grad();
+      GRAFT_CHECK(!grad.defined() || all_finite(grad), "training: the gradient of ", t.name, " is not finite in ", where,
+                  "; a lower learning rate than ", learning_rate_, " or clip_norm may help");
+    }
+    fail("training: the norm of all gradients overflows in ", where, "; clip_norm or a lower learning rate than ",
+         learning_rate_, " may help");
+  }
+  if (clip_norm_ > 0) nn::clip_gradients(parameters_, clip_norm_);
+  optimizer_->step(learning_rate_ * factor);
+  optimizer_->zero_grad();
+}
+
+std::string Stepper::first_not_finite() const {
+  for (const nn::NamedTensor& t : tensors_) {
+    if (!all_finite(t.value())) return "; " + t.name + " is not finite";
+  }
+  return "";
+}
+
+}  // namespace graft::transfer

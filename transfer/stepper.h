@@ -1,0 +1,32 @@
+// One optimizer step of a plan, with the checks that a training loop owes its user.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "nn/optim/optimizer.h"
+#include "transfer/plan.h"
+#include "transfer/recipe.h"
+
+namespace graft::transfer {
+
+class Stepper {
+ public:
+  // Tensors of rank 1 (biases, norms) decay only where their rule says how much; the others by the recipe's weight_decay.
+  Stepper(const Plan& plan, const Recipe& recipe);
+
+  // Clips, steps at `factor` times the recipe's learning rate, and forgets the gradients. Throws Error, naming `where` and
+  // the tensor, for a gradient that is not finite; nothing has moved then.
+  void step(double factor, const std::string& where);
+
+  // "; classifier.1.weight holds nan": the first parameter that is not finite, or nothing. For messages.
+  std::string first_not_finite() const;
+
+ private:
+  std::vector<nn::NamedTensor> tensors_;
+  std::vector<Var> parameters_;
+  double learning_rate_, clip_norm_;
+  std::unique_ptr<nn::Optimizer> optimizer_;
+};
+
+}  // namespace graft::transfer

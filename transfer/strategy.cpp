@@ -1,0 +1,37 @@
+#include "transfer/strategy.h"
+
+#include <algorithm>
+
+namespace graft::transfer {
+
+std::vector<Rule> rules_of(const Strategy& strategy, nn::Classifier& network, const Recipe& recipe) {
+  using Kind = Strategy::Kind;
+  if (strategy.kind == Kind::scratch) return {{"*", Freeze::trainable}};
+
+  std::vector<Rule> rules;
+  if (strategy.kind == Kind::full) {
+    rules.push_back({"*", Freeze::trainable, recipe.body_lr_scale});
+  } else {
+    rules.push_back({"*", Freeze::frozen});
+  }
+  if (strategy.kind == Kind::partial) {
+    std::vector<nn::Stage> stages = network.stages();
+    GRAFT_CHECK_AS(UsageError, strategy.stages <= static_cast<int>(stages.size()), "partial:", strategy.stages,
+                   ": the network has ", stages.size(), " stages, from ", stages.front().name, " to ",
+                   stages.back().name);
+    for (size_t i = stages.size() - static_cast<size_t>(strategy.stages); i < stages.size(); ++i) {
+      for (const std::string& prefix : stages[i].prefixes) {
+        rules.push_back({prefix + ".*", Freeze::trainable, recipe.body_lr_scale});
+      }
+    }
+  }
+  if (recipe.freeze_bn) {
+    for (const nn::NamedTensor& t : nn::named_tensors(network)) {
+      if (t.buffer) rules.push_back({t.name, Freeze::frozen});
+    }
+  }
+  rules.push_back({network.head_name() + ".*", Freeze::trainable});
+  return rules;
+}
+
+}  // namespace graft::transfer

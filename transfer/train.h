@@ -1,0 +1,49 @@
+// The training loop. It knows a network only as "batch in, logits out", so that one loop trains whole networks on pictures
+// and heads on cached features.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "autograd/var.h"
+#include "transfer/plan.h"
+#include "transfer/recipe.h"
+#include "transfer/result.h"
+
+namespace graft::transfer {
+
+// What is trained.
+struct Task {
+  int64_t count = 0;  // training samples
+  // Logits [which.size(), classes] of these samples in this epoch, with a tape.
+  std::function<Var(std::span<const int64_t> which, int epoch)> logits;
+  // Their labels, i64.
+  std::function<Tensor(std::span<const int64_t> which)> labels;
+  // Accuracy and loss on the held-out samples after an epoch; called in the order of the epochs.
+  std::function<Evaluation()> evaluate;
+  // With keep_best: accuracy on the samples that choose the epoch, which are not the held-out ones.
+  std::function<double()> validate;
+};
+
+// What a caller may do between steps: lessons look inside, tests plant leaks.
+struct Hooks {
+  std::function<void(int64_t step)> after_step;  // steps count from 1
+};
+
+struct Trained {
+  std::vector<EpochRecord> epochs;
+  int best_epoch = 0;        // with keep_best: whose weights were kept
+  std::string order_sha256;  // names the order in which samples were seen
+};
+
+// The order of one epoch, cut into batches: a function of (count, batch, seed, epoch). A last batch of a single sample
+// joins the one before it, because batch statistics of one sample say nothing.
+std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint64_t seed, uint64_t epoch);
+
+// Trains by SGD or AdamW; the same bits for any thread count. Biases and norms (tensors of rank 1) do not decay unless
+// their group says how much. Throws Error, naming epoch, step and tensor, as soon as a loss or gradient is not finite; the
+// weights are then those before that step.
+Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed, const Hooks& hooks = {},
+              const OnProgress& on_progress = {});
+
+}  // namespace graft::transfer
