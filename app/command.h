@@ -1,0 +1,36 @@
+// What the commands of the program share. Each command stands in a file of its own, which adds its options to
+// the parser and says what to do once they are read.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "transfer/result.h"
+
+namespace graft::app {
+
+// The command that was chosen, to be run after parsing; returns the exit code.
+using Action = std::function<int()>;
+
+void add_tune(CLI::App& app, Action& action);
+void add_eval(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
+void add_inspect(CLI::App& app, Action& action);
+void add_doctor(CLI::App& app, Action& action);
+void add_demo(CLI::App& app, Action& action);
+
+// Options that several commands take.
+struct Common {
+  std::string json;  // file, empty: none
+  std::string threads;
+
+  void add_to(CLI::App& command);
+  // Sets the threads and makes sure that `json` can be written later. Throws UsageError, DiskError.
+  void apply() const;
+  // Writes the file where one was asked for, and says so.
+  void write(const std::string& text) const;
+};
+
+}  // namespace graft::app

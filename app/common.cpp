@@ -1,0 +1,36 @@
+#include "app/command.h"
+#include "app/console.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "core/parallel.h"
+
+namespace graft::app {
+
+void Common::add_to(CLI::App& command) {
+  command.add_option("--json", json, "write the figures to this file as JSON (docs/json.md)")
+      ->type_name("FILE");
+  command
+      .add_option("--threads", threads,
+                  "threads that compute, 1 to 256; unset, GRAFT_THREADS or one per processor")
+      ->type_name("N");
+}
+
+void Common::apply() const {
+  if (!threads.empty()) {
+    int count = 0;
+    auto [end, error] = std::from_chars(threads.data(), threads.data() + threads.size(), count);
+    bool number = error == std::errc() && end == threads.data() + threads.size();
+    GRAFT_CHECK_AS(UsageError, number && count >= 1 && count <= 256, "--threads ", printable(threads),
+                   ": a number from 1 to 256 is expected");
+    set_threads(count);
+  }
+  if (!json.empty()) require_writable(json);
+}
+
+void Common::write(const std::string& text) const {
+  if (json.empty()) return;
+  write_file(json, text);
+  say(str("wrote ", json));
+}
+
+}  // namespace graft::app

@@ -1,0 +1,46 @@
+// Standard output, the progress line, and the signals that end a run.
+#pragma once
+
+#include <string>
+
+#include "core/str.h"
+#include "transfer/report/progress.h"
+#include "transfer/result.h"
+
+namespace graft::app {
+
+// A run that SIGINT or SIGTERM ended. Thrown where progress is told, so that everything is put away on the
+// way out.
+struct Interrupted {
+  int signal;
+  std::string what_was_done;  // "training, epoch 3 of 25"
+};
+
+// Call first in main. Streams that the caller closed are opened on nothing, so that no file of ours takes
+// their numbers; a full disk or a closed pipe becomes an error instead of a signal; SIGINT and SIGTERM are
+// noted (the second ends at once).
+void prepare_process();
+
+// A line of results, on standard output.
+void say(const std::string& line);
+// Throws DiskError if anything said did not reach standard output.
+void require_said();
+
+// Shows progress on standard error: one redrawn line on a terminal, else plain lines. Each call also looks
+// whether a signal has come, and then throws Interrupted. Removes its line when it goes out of scope.
+class Display {
+ public:
+  Display();
+  ~Display();
+  Display(const Display&) = delete;
+  Display& operator=(const Display&) = delete;
+  transfer::OnProgress on_progress();
+
+ private:
+  transfer::report::ProgressPrinter printer_;
+};
+
+// Bytes of memory that the process holds at most so far.
+int64_t peak_memory();
+
+}  // namespace graft::app

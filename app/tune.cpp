@@ -1,0 +1,162 @@
+// graft tune: a folder of pictures and a published network in, a retrained network out.
+#include "transfer/tune.h"
+
+#include <memory>
+
+#include "app/command.h"
+#include "app/console.h"
+#include "core/error.h"
+#include "core/file.h"
+#include "transfer/report/metrics.h"
+#include "transfer/report/report.h"
+#include "transfer/report/run_folder.h"
+#include "transfer/report/summary.h"
+#include "transfer/report/text.h"
+#include "transfer/report/thumbnail.h"
+
+namespace graft::app {
+namespace {
+
+const char* const kExamples =
+    "DATA is a folder of class folders with pictures, or one with train/ and test/ (or val/) inside.\n"
+    "Examples:\n"
+    "  graft tune flowers --model mobilenet_v2 --weights mobilenet_v2.pth\n"
+    "  graft tune flowers --model resnet50 --weights resnet50.pth --strategy partial:1 --epochs 12\n"
+    "  graft tune flowers --model squeezenet1_0 --strategy scratch --lr 0.05 --out from-nothing";
+
+struct Tune {
+  transfer::TuneOptions options;
+  Common common;
+  std::vector<std::pair<std::string, std::string>> settings;  // of the recipe: name, value
+  std::vector<std::string> rules, more_settings;
+  bool no_cache = false;
+
+  void add_to(CLI::App& command);
+  int run();
+
+ private:
+  void add_setting(CLI::App& command, const std::string& flag, const std::string& name,
+                   const std::string& help);
+  void read_recipe();
+  void leave_report(const transfer::RunResult& result, const transfer::report::RunFolder& folder) const;
+};
+
+void Tune::add_setting(CLI::App& command, const std::string& flag, const std::string& name,
+                       const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          flag, [this, name](const std::string& value) { settings.emplace_back(name, value); }, help)
+      ->type_name("X");
+}
+
+void Tune::add_to(CLI::App& command) {
+  command.footer(kExamples);
+  command.add_option("data", options.data, "the pictures")->required()->type_name("DATA");
+  command.add_option("--model", options.model, "the network: resnet18, mobilenet_v2, squeezenet1_1, ...")
+      ->required()
+      ->type_name("M");
+  command.add_option("--weights", options.weights, "its published weights: .safetensors or .pth")
+      ->type_name("F");
+  command.add_option("--strategy", options.strategy, "head, partial:N, full or scratch")
+      ->type_name("S")
+      ->capture_default_str();
+  command
+      .add_option("--out", options.out,
+                  "folder for model.graft, report.html, metrics.json; unset, the first free "
+                  "of graft-out, graft-out-2, ...")
+      ->type_name("DIR");
+  command.add_option("--seed", options.seed, "of the split, the new head, the order and the views")
+      ->type_name("N");
+  command.add_option("--test-fraction", options.test_share, "held out where DATA has no test/ or val/")
+      ->type_name("X")
+      ->capture_default_str();
+  add_setting(command, "--epochs", "epochs", "passes over the training pictures");
+  add_setting(command, "--lr", "learning_rate", "learning rate of the head");
+  add_setting(command, "--batch", "batch", "pictures in a step");
+  add_setting(command, "--optimizer", "optimizer", "sgd, adamw or lbfgs");
+  add_setting(command, "--weight-decay", "weight_decay", "of matrices and filters");
+  add_setting(command, "--label-smoothing", "label_smoothing", "0 to below 1");
+  add_setting(command, "--views", "views", "augmented views of each training picture, with cached features");
+  command.add_option("--set", more_settings, "any other setting, such as --set momentum=0.8")
+      ->type_name("NAME=X");
+  command
+      .add_option("--rule", rules,
+                  "freezes or thaws tensors after the strategy: --rule 'layer4.*=trainable', "
+                  "also frozen and frozen_adapt_stats")
+      ->type_name("GLOB=STATE");
+  command.add_flag("--no-cache", no_cache, "keep features in memory only");
+  common.add_to(command);
+}
+
+nn::Freeze parse_freeze(const std::string& text) {
+  for (nn::Freeze f : {nn::Freeze::trainable, nn::Freeze::frozen, nn::Freeze::frozen_adapt_stats}) {
+    if (text == nn::to_text(f)) return f;
+  }
+  fail<UsageError>("--rule: unknown state ", printable(text),
+                   "; there are trainable, frozen and frozen_adapt_stats");
+}
+
+std::pair<std::string, std::string> split_at_equals(const std::string& flag, const std::string& text) {
+  size_t at = text.rfind('=');
+  GRAFT_CHECK_AS(UsageError, at != std::string::npos && at > 0, flag, " ", printable(text),
+                 ": NAME=VALUE is expected");
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+void Tune::read_recipe() {
+  transfer::Strategy strategy = transfer::parse_strategy(options.strategy);
+  nn::model_info(options.model);  // an unknown model is told before anything else is read
+  transfer::Recipe recipe = transfer::default_recipe(options.model, strategy);
+  for (const std::string& text : more_settings) settings.push_back(split_at_equals("--set", text));
+  for (auto& [name, value] : settings) transfer::set(recipe, name, value);
+  transfer::check(recipe, strategy);
+  options.recipe = recipe;
+  for (const std::string& text : rules) {
+    auto [pattern, state] = split_at_equals("--rule", text);
+    options.rules.push_back({pattern, parse_freeze(state)});
+  }
+  GRAFT_CHECK_AS(UsageError, options.test_share > 0 && options.test_share < 1, "--test-fraction ",
+                 options.test_share, ": a share between 0 and 1 is expected");
+  bool scratch = strategy.kind == transfer::Strategy::Kind::scratch;
+  GRAFT_CHECK_AS(UsageError, scratch || !options.weights.empty(), "--strategy ", options.strategy,
+                 " starts from published weights: name their file with --weights, or use --strategy scratch");
+}
+
+void Tune::leave_report(const transfer::RunResult& result, const transfer::report::RunFolder& folder) const {
+  std::string page = transfer::report::run_page(result, transfer::report::held_out_thumbnails(result));
+  write_file(folder.file("report.html"), page);
+  write_file(folder.file("metrics.json"), transfer::report::tune_json(result));
+}
+
+int Tune::run() {
+  options.cache = !no_cache;
+  read_recipe();
+  common.apply();
+  transfer::report::RunFolder folder = transfer::report::choose_run_folder(options.out);
+  options.out = folder.path;
+  transfer::RunResult result;
+  try {
+    Display display;
+    result = transfer::tune(options, display.on_progress());
+  } catch (...) {
+    transfer::report::abandon(folder);
+    throw;
+  }
+  leave_report(result, folder);
+  for (const std::string& line : transfer::report::summary(result)) say(line);
+  say(str("wrote ", folder.path, ": model.graft, report.html, metrics.json",
+          folder.replaces.empty() ? "" : " (in place of an earlier run's)"));
+  common.write(transfer::report::tune_json(result));
+  return 0;
+}
+
+}  // namespace
+
+void add_tune(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("tune", "retrain a published network on your own pictures");
+  auto tune = std::make_shared<Tune>();
+  tune->add_to(*command);
+  command->callback([tune, &action] { action = [tune] { return tune->run(); }; });
+}
+
+}  // namespace graft::app

@@ -1,0 +1,107 @@
+#include "transfer/report/summary.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/str.h"
+#include "transfer/report/progress.h"
+#include "transfer/report/text.h"
+
+namespace graft::transfer::report {
+namespace {
+
+std::string score_line(const std::string& model, const std::string& strategy, const Evaluation& test) {
+  auto [low, high] = wilson_interval(test.accuracy, test.count);
+  return str(printable(model), ", ", printable(strategy), ": ", percent(test.accuracy), " of ",
+             counted(test.count, "held-out picture", "held-out pictures"), " right (95 % interval ",
+             percent(low, 0), " to ", percent(high, 0), "), loss ", short_number(test.loss));
+}
+
+std::string padded(std::string text, int width, bool to_the_right = false) {
+  int gap = std::max(0, width - display_width(text));
+  text.insert(to_the_right ? 0 : text.size(), static_cast<size_t>(gap), ' ');
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> summary(const RunResult& run) {
+  std::vector<std::string> lines{score_line(run.model, run.strategy, run.test)};
+  lines.push_back(str("trained ", count_text(run.trainable_parameters), " of ", count_text(run.parameters),
+                      " parameters; ", counted(run.frozen_tensors, "tensor", "tensors"), " frozen, ",
+                      counted(run.certificate.frozen_bytes_changed, "byte", "bytes"), " changed"));
+  std::string time = seconds_text(run.seconds.total);
+  const std::pair<const char*, double> phases[] = {{"load", run.seconds.load},
+                                                   {"features", run.seconds.features},
+                                                   {"train", run.seconds.train},
+                                                   {"evaluate", run.seconds.evaluate}};
+  const char* between = ": ";
+  for (auto& [name, seconds] : phases) {
+    if (seconds < 0.005) continue;
+    time += str(between, name, " ", seconds_text(seconds));
+    between = ", ";
+  }
+  if (run.peak_memory_bytes > 0) {
+    time += str("; at most ", bytes_text(static_cast<double>(run.peak_memory_bytes)), " of memory");
+  }
+  lines.push_back(time);
+  return lines;
+}
+
+std::vector<std::string> summary(const EvaluateResult& result) {
+  std::vector<std::string> lines{score_line(result.model, result.strategy, result.evaluation)};
+  const auto& confusion = result.evaluation.confusion;
+  int width = 0;
+  for (const std::string& name : result.classes) width = std::max(width, display_width(printable(name, 40)));
+  for (size_t c = 0; c < confusion.size() && c < result.classes.size() && confusion.size() <= 20; ++c) {
+    int64_t total = 0;
+    for (int64_t n : confusion[c]) total += n;
+    if (total == 0) continue;
+    double share = static_cast<double>(confusion[c][c]) / static_cast<double>(total);
+    lines.push_back(str("  ", padded(printable(result.classes[c], 40), width), "  ",
+                        padded(percent(share), 7, true), "  ", confusion[c][c], " of ", total));
+  }
+  return lines;
+}
+
+std::string summary(const Prediction& prediction, size_t guesses) {
+  if (!prediction.error.empty()) return prediction.error;
+  std::string line = printable(prediction.file, 4096) + ": ";
+  for (size_t i = 0; i < prediction.top.size() && i < guesses; ++i) {
+    line +=
+        str(i ? ", " : "", printable(prediction.top[i].label), " ", percent(prediction.top[i].probability));
+  }
+  return line;
+}
+
+std::vector<std::string> comparison_table_text(const std::vector<RunResult>& runs, int width, bool unicode) {
+  std::vector<std::vector<std::string>> rows{
+      {"strategy", "accuracy", "trained", "frozen", "changed", "epochs", "time"}};
+  for (const RunResult& run : runs) {
+    rows.push_back({printable(run.strategy), percent(run.test.accuracy), count_text(run.trainable_parameters),
+                    counted(run.frozen_tensors, "tensor", "tensors"),
+                    counted(run.certificate.frozen_bytes_changed, "byte", "bytes"), str(run.epochs.size()),
+                    seconds_text(run.seconds.total)});
+  }
+  std::vector<int> columns(rows[0].size(), 0);
+  int used = 0;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    for (auto& row : rows) columns[c] = std::max(columns[c], display_width(row[c]));
+    used += columns[c] + 2;
+  }
+  int bar = std::clamp(width - used, 0, 30);
+  std::vector<std::string> lines;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    std::string line = padded(rows[r][0], columns[0]);
+    for (size_t c = 1; c < columns.size(); ++c) line += str("  ", padded(rows[r][c], columns[c], true));
+    if (r > 0 && bar >= 8) {
+      line += "  ";
+      auto cells = static_cast<int>(std::lround(runs[r - 1].test.accuracy * bar));
+      for (int i = 0; i < cells; ++i) line += unicode ? "█" : "#";
+    }
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+}  // namespace graft::transfer::report

@@ -1,0 +1,19 @@
+// A run in a few lines for the terminal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "transfer/result.h"
+#include "transfer/tune.h"
+
+namespace graft::transfer::report {
+
+std::vector<std::string> summary(const RunResult& run);
+std::vector<std::string> summary(const EvaluateResult& result);
+// "owl.jpg: great grey owl 93.1 %, screech owl 2.0 %, ...", or why it could not be read.
+std::string summary(const Prediction& prediction, size_t guesses = 3);
+// The strategies as a table with a bar each, no wider than `width` columns.
+std::vector<std::string> comparison_table_text(const std::vector<RunResult>& runs, int width, bool unicode);
+
+}  // namespace graft::transfer::report
