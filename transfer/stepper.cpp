@@ -26,7 +26,8 @@ std::unique_ptr<nn::Optimizer> make_optimizer(std::vector<nn::ParameterGroup> gr
 }  // namespace
 
 Stepper::Stepper(const Plan& plan, const Recipe& recipe)
-    : learning_rate_(recipe.learning_rate), clip_norm_(recipe.clip_norm) {
+    : network_(plan.frozen), learning_rate_(recipe.learning_rate), clip_norm_(recipe.clip_norm) {
+  network_.insert(network_.end(), plan.moving.begin(), plan.moving.end());
   std::vector<nn::ParameterGroup> groups;
   for (const Group& group : plan.groups) {
     // Two groups each: what decays, and vectors.
@@ -66,8 +67,8 @@ void Stepper::step(double factor, const std::string& where) {
 }
 
 std::string Stepper::first_not_finite() const {
-  for (const nn::NamedTensor& t : tensors_) {
-    if (!all_finite(t.value())) return "; " + t.name + " is not finite";
+  for (const nn::NamedTensor& t : network_) {
+    if (is_float(t.value().dtype()) && !all_finite(t.value())) return "; " + t.name + " is not finite";
   }
   return "";
 }

@@ -19,12 +19,13 @@ class Stepper {
   // the tensor, for a gradient that is not finite; nothing has moved then.
   void step(double factor, const std::string& where);
 
-  // "; classifier.1.weight holds nan": the first parameter that is not finite, or nothing. For messages.
+  // "; classifier.1.weight is not finite": the first such tensor of the network, frozen ones first, or nothing.
   std::string first_not_finite() const;
 
  private:
-  std::vector<nn::NamedTensor> tensors_;
-  std::vector<Var> parameters_;
+  std::vector<nn::NamedTensor> network_;
+  std::vector<nn::NamedTensor> tensors_;  // those that train
+  std::vector<Var> parameters_;           // the same
   double learning_rate_, clip_norm_;
   std::unique_ptr<nn::Optimizer> optimizer_;
 };
