@@ -1,0 +1,129 @@
+#include "transfer/inspect.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "nn/models/registry.h"
+
+namespace graft::transfer {
+namespace {
+
+constexpr std::string_view kWrappers[] = {"module.", "model.", "_orig_mod."};
+
+// Takes off what all names begin with, as weights::load does.
+std::string stripped(std::string name, const std::vector<std::string>& prefixes) {
+  for (const std::string& prefix : prefixes) name.erase(0, prefix.size());
+  return name;
+}
+
+std::vector<std::string> shared_prefixes(const weights::Checkpoint& checkpoint) {
+  std::vector<std::string> found;
+  bool more = !checkpoint.entries().empty();
+  while (more) {
+    more = false;
+    for (std::string_view wrapper : kWrappers) {
+      bool all =
+          std::all_of(checkpoint.entries().begin(), checkpoint.entries().end(),
+                      [&](const weights::Entry& e) { return stripped(e.name, found).starts_with(wrapper); });
+      if (!all) continue;
+      found.emplace_back(wrapper);
+      more = true;
+    }
+  }
+  return found;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string group_of(const std::string& name) {
+  size_t first = name.find('.');
+  if (first == std::string::npos) return name;
+  size_t second = name.find('.', first + 1);
+  bool numbered =
+      second != std::string::npos && is_number(std::string_view(name).substr(first + 1, second - first - 1));
+  return name.substr(0, numbered ? second : first);
+}
+
+using Sizes = std::map<std::string, std::vector<int64_t>>;
+
+// As published: the engine's own axis order undone.
+std::vector<int64_t> published_sizes(const nn::NamedTensor& tensor) {
+  const Shape& shape = tensor.value().shape();
+  std::vector<int64_t> sizes;
+  for (int axis = 0; axis < shape.rank(); ++axis) sizes.push_back(shape[axis]);
+  if (tensor.published == nn::Published::conv_oihw)
+    std::rotate(sizes.begin() + 1, sizes.end() - 1, sizes.end());
+  return sizes;
+}
+
+// Networks are told apart by a few names before one is built to compare them all: building is not free.
+bool may_be(const std::string& model, const Sizes& file) {
+  bool squeezes = file.contains("features.3.squeeze.weight"),
+       inverted = file.contains("features.1.conv.0.0.weight");
+  bool blocks = file.contains("layer1.0.conv1.weight"), four = file.contains("layer4.0.conv1.weight");
+  if (model.starts_with("squeezenet")) return squeezes;
+  if (model.starts_with("mobilenet")) return inverted;
+  if (model.starts_with("cifar_resnet")) return blocks && !four;
+  if (model.starts_with("resnet")) return blocks && four;
+  return true;
+}
+
+bool fits(const nn::ModelInfo& info, const Sizes& file) {
+  std::unique_ptr<nn::Classifier> network = info.make(1, 0, DType::f32);
+  std::string head = network->head_name() + ".";
+  size_t matched = 0;
+  for (const nn::NamedTensor& tensor : nn::named_tensors(*network)) {
+    auto found = file.find(tensor.name);
+    if (found == file.end()) {
+      if (tensor.name.ends_with(".num_batches_tracked")) continue;
+      return false;
+    }
+    std::vector<int64_t> wanted = published_sizes(tensor), has = found->second;
+    if (tensor.name.starts_with(head) && !wanted.empty() && has.size() == wanted.size()) has[0] = wanted[0];
+    if (has != wanted) return false;
+    ++matched;
+  }
+  return matched == file.size();
+}
+
+}  // namespace
+
+std::vector<TensorGroup> groups(const weights::Checkpoint& checkpoint) {
+  std::vector<TensorGroup> found;
+  std::vector<std::string> prefixes = shared_prefixes(checkpoint);
+  for (const weights::Entry& entry : checkpoint.entries()) {
+    std::string name = group_of(stripped(entry.name, prefixes));
+    auto at = std::find_if(found.begin(), found.end(), [&](const TensorGroup& g) { return g.name == name; });
+    if (at == found.end()) at = found.insert(found.end(), {name});
+    ++at->tensors;
+    at->bytes += entry.bytes;
+    int64_t elements = 1;
+    for (int64_t size : entry.sizes) elements *= size;
+    at->elements += elements;
+  }
+  return found;
+}
+
+std::vector<std::string> recognised(const weights::Checkpoint& checkpoint) {
+  Sizes file;
+  std::vector<std::string> prefixes = shared_prefixes(checkpoint);
+  for (const weights::Entry& entry : checkpoint.entries()) file[stripped(entry.name, prefixes)] = entry.sizes;
+  std::vector<std::string> names;
+  for (const nn::ModelInfo& info : nn::models()) {
+    if (may_be(info.name, file) && fits(info, file)) names.push_back(info.name);
+  }
+  return names;
+}
+
+int64_t classes_of_head(const weights::Checkpoint& checkpoint, const std::string& head) {
+  std::vector<std::string> prefixes = shared_prefixes(checkpoint);
+  for (const weights::Entry& entry : checkpoint.entries()) {
+    if (stripped(entry.name, prefixes) == head + ".weight" && !entry.sizes.empty()) return entry.sizes[0];
+  }
+  return 0;
+}
+
+}  // namespace graft::transfer
