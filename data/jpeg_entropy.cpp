@@ -156,8 +156,7 @@ class Walker {
           next_restart = (next_restart + 1) % 8;
         }
       } catch (const Problem& problem) {
-        bool at_end = end >= data_.size();
-        walk.ended_early = problem.ended_early && at_end;
+        walk.ended_early = problem.ended_early && !marker_follows(end);
         walk.problem = str(problem.text, " after ", mcu_, " of ", total_, alone_ ? " blocks" : " MCUs");
         walk.used = marker_from(end);
         return walk;
@@ -192,6 +191,10 @@ class Walker {
       at = after + 1;
     }
     return data_.size();
+  }
+
+  bool marker_follows(size_t at) const {
+    return std::any_of(data_.begin() + static_cast<ptrdiff_t>(at), data_.end(), [](uint8_t byte) { return byte != 0xFF; });
   }
 
   // The same, but restart markers are data.

@@ -5,42 +5,32 @@
 #include <fstream>
 
 #include "core/parallel.h"
+#include "tests/data/resize_cases.h"
 #include "tests/support.h"
 
 using namespace graft;
 using namespace graft::data;
+using namespace graft::test;
 
 namespace {
 
 // The cases of tests/golden/resize.py, which says what they are.
-uint64_t number(int64_t of_case, int64_t i) {
-  uint64_t z = ((static_cast<uint64_t>(of_case + 1) << 32) + static_cast<uint64_t>(i)) * 0x9E3779B97F4A7C15;
-  z = (z ^ (z >> 29)) * 0xBF58476D1CE4E5B9;
-  return z ^ (z >> 32);
-}
-
 struct ResizeCase {
   Image image;
   int64_t width, height;
 };
 
 ResizeCase resize_case(int64_t i) {
-  int64_t limit = i % 2 ? 24 : 120, side[4];
-  for (int k = 0; k < 4; ++k) side[k] = 1 + static_cast<int64_t>(number(i, k) % static_cast<uint64_t>(limit));
-  if (number(i, 4) % 10 == 0) side[2] = side[0];
-  if (number(i, 5) % 10 == 0) side[3] = side[1];
-  if (number(i, 6) % 50 == 0) {
+  auto below = [i](int64_t k, uint64_t n) { return static_cast<int64_t>(number(i, k) % n); };
+  int64_t side[4];
+  for (int k = 0; k < 4; ++k) side[k] = 1 + below(k, i % 2 ? 24 : 120);
+  if (below(4, 10) == 0) side[2] = side[0];
+  if (below(5, 10) == 0) side[3] = side[1];
+  if (below(6, 50) == 0) {
     side[0] = 1;
-    side[1] = 1 + static_cast<int64_t>(number(i, 7) % 16384);
+    side[1] = 1 + below(7, 16384);
   }
-  ResizeCase out{Image(side[0], side[1]), side[2], side[3]};
-  for (int64_t k = 0; k < static_cast<int64_t>(out.image.rgb.size()); ++k) {
-    auto value = static_cast<uint8_t>(number(i, 8 + k) >> 56);
-    if (i % 3 == 1) value = value >> 7 ? 255 : 0;
-    if (i % 3 == 2) value = static_cast<uint8_t>(k * (i % 7 + 1) / 3 % 256);
-    out.image.rgb[static_cast<size_t>(k)] = value;
-  }
-  return out;
+  return {case_picture(i, side[0], side[1]), side[2], side[3]};
 }
 
 constexpr Interpolation kAll[] = {Interpolation::nearest, Interpolation::bilinear, Interpolation::bicubic};
@@ -122,10 +112,10 @@ TEST_CASE("a strip becomes a network's input without its million rows") {
 
 TEST_CASE("resize says what it cannot do") {
   Image image(4, 4);
-  test::check_throws<Error>([&] { resize(Image(), 4, 4, Interpolation::bilinear); }, {"resize", "empty"});
-  test::check_throws<Error>([&] { resize(image, 0, 4, Interpolation::bilinear); }, {"resize: to 0 x 4"});
-  test::check_throws<Error>([&] { resize(image, 20'000, 20'000, Interpolation::bilinear); }, {"more than 100000000"});
-  test::check_throws<Error>([&] { resize_window(image, 8, 8, {4, 4, 5, 4}, Interpolation::bicubic); },
+  check_throws<Error>([&] { resize(Image(), 4, 4, Interpolation::bilinear); }, {"resize", "empty"});
+  check_throws<Error>([&] { resize(image, 0, 4, Interpolation::bilinear); }, {"resize: to 0 x 4"});
+  check_throws<Error>([&] { resize(image, 20'000, 20'000, Interpolation::bilinear); }, {"more than 100000000"});
+  check_throws<Error>([&] { resize_window(image, 8, 8, {4, 4, 5, 4}, Interpolation::bicubic); },
                             {"window 5 x 4 at 4, 4", "8 x 8"});
-  test::check_throws<UsageError>([] { interpolation_from("lanczos"); }, {"lanczos", "bilinear"});
+  check_throws<UsageError>([] { interpolation_from("lanczos"); }, {"lanczos", "bilinear"});
 }
