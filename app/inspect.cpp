@@ -7,6 +7,7 @@
 #include "app/command.h"
 #include "app/console.h"
 #include "core/error.h"
+#include "nn/models/registry.h"
 #include "transfer/report/text.h"
 #include "transfer/source.h"
 #include "weights/checkpoint.h"

@@ -6,6 +6,7 @@
 #include "app/command.h"
 #include "app/console.h"
 #include "core/error.h"
+#include "nn/models/registry.h"
 #include "core/file.h"
 #include "transfer/report/metrics.h"
 #include "transfer/report/report.h"

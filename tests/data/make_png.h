@@ -35,9 +35,9 @@ struct PngChunk {
 struct PngFile {
   uint32_t width = 1, height = 1;
   uint8_t depth = 8, colour = 2, compression = 0, filter = 0, interlace = 0;
-  std::vector<PngChunk> before;         // between IHDR and the data
-  std::vector<Bytes> idat;              // the data, one IDAT chunk each
-  std::vector<PngChunk> after;          // between the data and IEND
+  std::vector<PngChunk> before = {};         // between IHDR and the data
+  std::vector<Bytes> idat = {};              // the data, one IDAT chunk each
+  std::vector<PngChunk> after = {};          // between the data and IEND
   bool header = true, end = true;
 
   // One IDAT chunk with these rows (filter bytes included).

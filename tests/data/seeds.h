@@ -8,6 +8,7 @@
 
 #include "data/image.h"
 #include "tests/data/make_png.h"
+#include "tests/support.h"
 
 namespace graft::test {
 
@@ -33,7 +34,7 @@ inline Bytes from_base64(const std::string& text) {
 }
 
 inline std::vector<ImageSeed> image_seeds() {
-  std::ifstream in(GRAFT_TEST_DATA "/golden/images.txt");
+  std::ifstream in(source_dir() + "/tests/golden/images.txt");
   std::vector<ImageSeed> out;
   ImageSeed seed;
   std::string file, pixels;

@@ -20,7 +20,7 @@ uint32_t crc(const void* data, size_t bytes) {
 uint32_t crc(const Tensor& t) { return crc(t.raw(), static_cast<size_t>(t.bytes())); }
 
 std::map<std::string, uint32_t> golden() {
-  std::ifstream in(GRAFT_TEST_DATA "/golden/transform.txt");
+  std::ifstream in(graft::test::source_dir() + "/tests/golden/transform.txt");
   std::map<std::string, uint32_t> out;
   for (std::string name, value; in >> name >> value;) out[name] = static_cast<uint32_t>(std::stoul(value, nullptr, 16));
   return out;
