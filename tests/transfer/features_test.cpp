@@ -159,8 +159,12 @@ TEST_CASE("head: the folded head says of features what the standardised problem'
   recipe.epochs = 200;
   Trained trained = train_head(*network, data, recipe, 1);
   CHECK(trained.epochs.size() <= 200);
-  NoGrad no_grad;
-  Evaluation folded = evaluation_of(network->head(Var(data.test.features.views[0])).value(), test);
+  Tensor logits;
+  {
+    NoGrad no_grad;
+    logits = network->head(Var(data.test.features.views[0])).value();
+  }
+  Evaluation folded = evaluation_of(logits, test);
   CHECK(folded.loss == doctest::Approx(trained.epochs.back().test_loss).epsilon(1e-4));
   CHECK(folded.accuracy == trained.epochs.back().test_accuracy);
 

@@ -56,7 +56,7 @@ TEST_CASE("retrain: learns, for every strategy, and says what it did") {
     auto network = small_network(7);
     RetrainOptions options = quick_options(strategy);
     options.recipe.epochs = 10;
-    options.recipe.learning_rate = 0.1;
+    options.recipe.learning_rate = 0.05;
     options.recipe.body_lr_scale = 1;
     RunResult result = retrain(*network, train, test, options);
     CHECK(network->classes() == 4);
