@@ -13,6 +13,7 @@
 #include "kernels/cpu/level_begin.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/conv2d_depthwise.h"
+#include "kernels/cpu/conv2d_winograd.h"
 
 namespace {
 
@@ -145,8 +146,13 @@ void conv2d(const Tensor& x, const Tensor& weight, ConvWindow window, const Conv
     for (int64_t g = 0; g < window.groups; ++g) {
       Windows<T> windows(grid, x.data<T>() + g * weight.dim(3), window.groups);
       int64_t depth = windows.depth();
-      multiply_rows<T>(windows, grid.windows(), TransposedPanels<T>{weight.data<T>() + g * outputs * depth, depth}, outputs,
-                       depth, ResultRows<T>{result, grid.rows, grid.cols, out + g * outputs},
+      TransposedPanels<T> panels{weight.data<T>() + g * outputs * depth, depth};
+      if (window.groups == 1 && winograd_fits(grid, outputs)) {
+        winograd_windows<T>(grid, x.data<T>(), panels, outputs, out, epilogue_of(epilogue, out, 0));
+        continue;
+      }
+      multiply_rows<T>(windows, grid.windows(), panels, outputs, depth,
+                       ResultRows<T>{result, grid.rows, grid.cols, out + g * outputs},
                        epilogue_of(epilogue, out, g * outputs));
     }
   });
@@ -172,9 +178,13 @@ void conv2d_grad_input(const Tensor& dy, const Tensor& weight, ConvWindow window
           int64_t h = phase.first_h - tap / grid.taps_w * window.stride;
           return from + h * row_size + (phase.first_w - tap % grid.taps_w * window.stride) * inputs;
         };
-        multiply_rows<T>(windows, grid.windows(), RowPanels<T, decltype(tap_start)>{tap_start, outputs, kernel_size}, inputs,
-                         windows.depth(), ResultRows<T>{phase.result, grid.rows, grid.cols, dx.data<T>() + g * inputs},
-                         Epilogue<T>{});
+        RowPanels<T, decltype(tap_start)> panels{tap_start, outputs, kernel_size};
+        if (window.groups == 1 && window.stride == 1 && winograd_fits(grid, inputs)) {
+          winograd_windows<T>(grid, dy.data<T>(), panels, inputs, dx.data<T>(), Epilogue<T>{});
+          continue;
+        }
+        multiply_rows<T>(windows, grid.windows(), panels, inputs, windows.depth(),
+                         ResultRows<T>{phase.result, grid.rows, grid.cols, dx.data<T>() + g * inputs}, Epilogue<T>{});
       }
     }
   });

@@ -27,6 +27,9 @@ const std::vector<ConvCase>& conv_cases() {
       {"5x2 kernel, much padding", {1, 4, 5, 3}, {2, 5, 2, 3}, {2, 4, 1}},
       {"many channels, several blocks of the sum", {1, 6, 5, 70}, {65, 3, 3, 70}, {1, 1, 1}},
       {"many windows", {3, 17, 19, 4}, {5, 3, 3, 4}, {1, 1, 1}},
+      {"3x3 by Winograd, odd sizes", {2, 15, 17, 32}, {37, 3, 3, 32}, {1, 1, 1}},
+      {"3x3 by Winograd, no padding", {1, 17, 16, 48}, {33, 3, 3, 48}, {1, 0, 1}},
+      {"3x3 by Winograd, both steps of many channels", {1, 14, 14, 272}, {35, 3, 3, 272}, {1, 1, 1}},
       {"groups", {2, 6, 5, 12}, {8, 3, 3, 3}, {1, 1, 4}},
       {"groups stride 2", {1, 7, 7, 6}, {4, 3, 3, 3}, {2, 1, 2}},
       {"depthwise", {2, 9, 14, 37}, {37, 3, 3, 1}, {1, 1, 37}},
@@ -135,6 +138,7 @@ TEST_CASE("conv2d: gradients agree with differences") {
 TEST_CASE("conv2d: results are the same bits for any number of threads") {
   int before = threads();
   for (const ConvCase& c : {ConvCase{"3x3", {2, 28, 28, 40}, {72, 3, 3, 40}, {1, 1, 1}},
+                            ConvCase{"3x3 by Winograd", {2, 28, 28, 48}, {72, 3, 3, 48}, {1, 1, 1}},
                             ConvCase{"3x3 stride 2", {2, 28, 28, 24}, {40, 3, 3, 24}, {2, 1, 1}},
                             ConvCase{"depthwise", {2, 28, 28, 40}, {40, 3, 3, 1}, {1, 1, 40}}}) {
     INFO(std::string(c.name));
@@ -156,6 +160,7 @@ TEST_CASE("conv2d: results are the same bits for any number of threads") {
 TEST_CASE("conv2d: a picture's result does not depend on its batch") {
   for (ConvCase c : {ConvCase{"1x1", {5, 7, 7, 300}, {70, 1, 1, 300}, {}},
                      ConvCase{"3x3", {5, 9, 7, 40}, {33, 3, 3, 40}, {1, 1, 1}},
+                     ConvCase{"3x3 by Winograd", {5, 15, 14, 32}, {33, 3, 3, 32}, {1, 1, 1}},
                      ConvCase{"depthwise", {5, 9, 7, 40}, {40, 3, 3, 1}, {1, 1, 40}}}) {
     ConvInputs in = inputs_of(c, DType::f32);
     on_every_cpu_level([&] {
