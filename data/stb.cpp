@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "data/jpeg_arithmetic.h"
 
 namespace graft::data {
 namespace {
@@ -63,13 +64,41 @@ void* budget_realloc(void* p, size_t old_bytes, size_t bytes) {
 #include <stb/stb_image.h>
 
 namespace graft::data {
+namespace {
+
+using Pixels = std::unique_ptr<stbi_uc, void (*)(void*)>;
+
+// What stb's own entry does for a JPEG, with libjpeg's arithmetic in place of stb's.
+Pixels load_jpeg(stbi__context* context, int* w, int* h, int* channels) {
+  std::unique_ptr<stbi__jpeg, void (*)(void*)> state(static_cast<stbi__jpeg*>(budget_malloc(sizeof(stbi__jpeg))),
+                                                     budget_free);
+  if (!state) return {nullptr, budget_free};
+  std::memset(static_cast<void*>(state.get()), 0, sizeof(stbi__jpeg));
+  state->s = context;
+  stbi__setup_jpeg(state.get());
+  state->idct_block_kernel = jpeg::inverse_dct;
+  state->resample_row_hv_2_kernel = jpeg::upsample_2x2;
+  state->YCbCr_to_RGB_kernel = jpeg::ycbcr_to_rgb;
+  return {load_jpeg_image(state.get(), w, h, channels, 3), budget_free};
+}
+
+Pixels load(std::span<const uint8_t> bytes, int* w, int* h, int* channels) {
+  int size = static_cast<int>(bytes.size());
+  if (bytes.size() < 2 || bytes[0] != 0xFF || bytes[1] != 0xD8) {
+    return {stbi_load_from_memory(bytes.data(), size, w, h, channels, 3), budget_free};
+  }
+  stbi__context context;
+  stbi__start_mem(&context, bytes.data(), size);
+  return load_jpeg(&context, w, h, channels);
+}
+
+}  // namespace
 
 Image stb_decode(std::span<const uint8_t> bytes, std::string_view name, int64_t width, int64_t height) {
   GRAFT_CHECK_AS(DataError, bytes.size() <= INT_MAX, name, ": ", bytes.size(), " bytes, more than 2 GiB");
   budget = static_cast<size_t>(8 * width * height * 4 + (int64_t{16} << 20));
   int w = 0, h = 0, channels = 0;
-  std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &w, &h, &channels, 3), budget_free);
+  Pixels pixels = load(bytes, &w, &h, &channels);
   GRAFT_CHECK_AS(DataError, pixels, name, ": the picture cannot be decoded (", stbi_failure_reason(), ")");
   GRAFT_CHECK_AS(DataError, w == width && h == height, name, ": decoded as ", w, " x ", h, ", the header says ", width,
                  " x ", height);
