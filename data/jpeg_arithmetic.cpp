@@ -67,6 +67,15 @@ uint8_t* upsample_2x2(uint8_t* out, uint8_t* near_row, uint8_t* far_row, int wid
   return out;
 }
 
+uint8_t* upsample_2x1(uint8_t* out, uint8_t* row, uint8_t*, int width, int) {
+  for (int i = 0; i < width; ++i) {
+    int before = row[std::max(i - 1, 0)], after = row[std::min(i + 1, width - 1)];
+    out[2 * i] = static_cast<uint8_t>((3 * row[i] + before + 1) >> 2);
+    out[2 * i + 1] = static_cast<uint8_t>((3 * row[i] + after + 2) >> 2);
+  }
+  return out;
+}
+
 void ycbcr_to_rgb(uint8_t* out, const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, int step) {
   constexpr auto fix16 = [](double x) { return static_cast<int32_t>(x * 65536 + 0.5); };
   constexpr int32_t half = 1 << 15;

@@ -16,6 +16,9 @@ void inverse_dct(uint8_t* out, int stride, short coefficients[64]);
 // each 9/16, 3/16, 3/16 and 1/16 of its neighbours, a half rounded up in even columns and down in odd ones.
 uint8_t* upsample_2x2(uint8_t* out, uint8_t* near_row, uint8_t* far_row, int width, int scale);
 
+// The same where chroma is subsampled along the row only: 3/4 and 1/4.
+uint8_t* upsample_2x1(uint8_t* out, uint8_t* row, uint8_t*, int width, int scale);
+
 // `count` pixels; out has `step` (3 or 4) bytes for each, of which the fourth is opaque. JFIF's conversion with 16-bit
 // constants.
 void ycbcr_to_rgb(uint8_t* out, const uint8_t* y, const uint8_t* cb, const uint8_t* cr, int count, int step);
