@@ -17,11 +17,11 @@ namespace graft::weights {
 struct OpenOptions {
   // Which part of a nested checkpoint holds the tensors, such as "state_dict" or "generator.state_dict". Needed only where
   // there is more than one candidate; the error then lists them.
-  std::string key;
+  std::string key = {};
   // Check the CRC-32 of zip records and the SHA-256 of files that graft wrote. Off only for files known to carry none.
   bool check = true;
   // Expected SHA-256 of the whole file, 64 hexadecimal digits; empty: none is expected.
-  std::string sha256;
+  std::string sha256 = {};
 };
 
 // One tensor of a checkpoint, under the publisher's name and in the publisher's layout.
