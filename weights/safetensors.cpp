@@ -205,7 +205,8 @@ int64_t header_length(const File& file) {
   uint64_t n = 0;
   std::string raw = file.read(0, 8);
   for (size_t i = 8; i-- > 0;) n = n << 8 | static_cast<unsigned char>(raw[i]);
-  if (n > kMaxHeader) file.reject("header too large: ", n, " bytes, at most ", kMaxHeader, " are allowed");
+  if (n > kMaxHeader) file.reject("header too large: ", n, " bytes, at most ", kMaxHeader,
+                                  " are allowed; if it is no safetensors file, it is not a checkpoint that graft knows");
   auto length = static_cast<int64_t>(n);
   if (length > file.size() - 8) {
     file.reject("header of ", n, " bytes expected, the file has only ", file.size() - 8, " after its length");

@@ -122,7 +122,7 @@ TEST_CASE("torch tar: rows T1 and T2") {
            {"T1 symbolic link", first([](auto& p) { p.type = '2'; }), {"symbolic link"}},
            {"T1 device", first([](auto& p) { p.type = '3'; }), {"device"}},
            {"T1 folder", first([](auto& p) { p.type = '5'; }), {"folder"}},
-           {"T1 pax path", pax("22 path=../../../etc/x\n"), {"pax header", "\"path\""}},
+           {"T1 pax path", pax("23 path=../../../etc/x\n"), {"pax header", "\"path\""}},
            {"T1 pax size", pax("12 size=999\n"), {"pax header", "\"size\""}},
            {"T1 pax broken", pax("99 mtime=1\n"), {"pax header", "malformed"}},
            {"T1 ../", first([](auto& p) { p.name = "../sys_info"; }), {"../sys_info", "plain name"}},

@@ -68,7 +68,7 @@ TEST_CASE("zip: rows Z1 to Z20") {
            {"Z6 method", storage([](auto& p) { p.local_method = 8; }), {"other flags or method"}},
            {"Z6 size", storage([](auto& p) { p.local_size = 23; }), {"another CRC or size"}},
            {"Z7 after", with([](auto&, auto& f) { f.after = "junk"; }), {"0 bytes of comment, 4 bytes follow"}},
-           {"Z7 before", with([](auto&, auto& f) { f.before = "junk"; }), {"not a"}},
+           {"Z7 before", with([](auto&, auto& f) { f.before = "junk"; }), {"not a checkpoint that graft knows"}},
            {"Z7 between", with([](auto&, auto& f) { f.gap = "junk"; }), {"4 bytes", "belong to no record"}},
            {"Z8 two", with([](auto&, auto& f) { f.after = "PK\x05\x06" + std::string(18, '\0'); }), {"directory"}},
            {"Z8 in the comment", with([](auto&, auto& f) { f.comment = "PK\x05\x06" + std::string(18, '\0'); }), {"directory"}},
