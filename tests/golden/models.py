@@ -7,8 +7,8 @@
 For each network NAME: NAME-zip.pth and NAME-legacy.pth are what torch.save writes of its state_dict; NAME-golden.pth holds the
 input, labels, the output of every block, logits, loss and the gradient of every parameter, in evaluation mode ("eval/...")
 and, dropout aside, in training mode ("train/...", with the statistics after the step). Everything is computed in f64 from
-weights that are f32 numbers, and rounded to f32; "eval/grad32/..." is the same in f32. Written with torch 1.13.1,
-torchvision 0.14.1.
+weights that are f32 numbers, and rounded to f32; "eval/grad32/..." and "train/grad32/..." are the gradients computed in
+f32. Written with torch 1.13.1, torchvision 0.14.1.
 """
 import copy
 import sys
@@ -146,39 +146,78 @@ def run(net, images, labels, golden, mode, dtype, blocks, suffix=""):
             golden[f"train/after/{name}"] = buffer.float() if buffer.is_floating_point() else buffer
 
 
-def write(out, name, net, shape, classes, full, containers=("zip", "legacy")):
+def worst_f32_gradient(golden):
+    """What rounding to f32 costs PyTorch itself: a ReLU whose input is within rounding of 0 can cost any amount."""
+    worst = 0
+    for mode in ("eval", "train"):
+        exact = {k: v for k, v in golden.items() if k.startswith(f"{mode}/grad/")}
+        largest = max(v.abs().max() for v in exact.values())
+        for name, value in exact.items():
+            scale = value.abs().max()
+            difference = (golden[name.replace("/grad/", "/grad32/")] - value).abs().max()
+            worst = max(worst, (difference / (scale if scale > 1e-10 * largest else largest)).item())
+    return worst
+
+
+def references(net, images, labels):
+    golden = {"input": images, "labels": labels}
+    for mode in ("eval", "train"):
+        run(net, images, labels, golden, mode, torch.float64, blocks=mode == "eval")
+        run(net, images, labels, golden, mode, torch.float32, blocks=False, suffix="32")
+    return golden
+
+
+def save_weights(out, name, net, containers):
+    for container in containers:
+        torch.save(net.state_dict(), out / f"{name}-{container}.pth", _use_new_zipfile_serialization=container == "zip")
+
+
+def write_tiny(out, name, make, shape, classes, containers):
+    """From the first seed at which the network is well conditioned, so that a test in f32 can ask for 1e-4."""
+    for seed in range(200):
+        torch.manual_seed(seed)
+        net, images, labels = make(), torch.randn(shape), torch.randint(0, classes, (shape[0],))
+        randomise(net, images)
+        golden = references(net, images, labels)
+        if worst_f32_gradient(golden) < 2e-5:
+            break
+    else:
+        sys.exit(f"{name}: no well-conditioned start found")
+    save_weights(out, name, net, containers)
+    golden = {k: v for k, v in golden.items() if "/grad32/" not in k}
+    torch.save(golden, out / f"{name}-golden.pth", _use_new_zipfile_serialization=False)  # the old form is more compact
+    print(name, "seed", seed, sum(p.numel() for p in net.parameters()), "parameters")
+
+
+def write_full(out, name, net, shape, classes):
     torch.manual_seed(sum(name.encode()))
     images, labels = torch.randn(shape), torch.randint(0, classes, (shape[0],))
     randomise(net, images)
-    for container in containers:
-        torch.save(net.state_dict(), out / f"{name}-{container}.pth", _use_new_zipfile_serialization=container == "zip")
-    golden = {"input": images, "labels": labels}
-    run(net, images, labels, golden, "eval", torch.float64, blocks=True)
-    run(net, images, labels, golden, "train", torch.float64, blocks=False)
-    if full:
-        run(net, images, labels, golden, "eval", torch.float32, blocks=False, suffix="32")
-    torch.save(golden, out / f"{name}-golden.pth", _use_new_zipfile_serialization=full)  # the old form is more compact
-    print(name, sum(p.numel() for p in net.parameters()), "parameters")
+    save_weights(out, name, net, ("zip", "legacy"))
+    golden = references(net, images, labels)
+    torch.save(golden, out / f"{name}-golden.pth")
+    print(name, sum(p.numel() for p in net.parameters()), "parameters", flush=True)
 
 
 def tiny(out):
-    torch.manual_seed(1)
-    write(out, "resnet-basic", narrow_resnet(BasicBlock, 2, 7), (2, 3, 35, 33), 7, False, ["zip"])
-    write(out, "resnet-bottleneck", narrow_resnet(Bottleneck, 1, 7), (2, 3, 35, 33), 7, False, ["legacy"])
-    write(out, "cifar_resnet", CifarResNet([2, 4, 8], [2, 1, 1], 10), (3, 3, 15, 14), 10, False)
-    write(out, "mobilenet_v2", narrow_mobilenet(7), (2, 3, 21, 25), 7, False, ["zip"])
-    write(out, "squeezenet1_0", narrow_squeezenet("1_0", 7, 16), (1, 3, 31, 34), 7, False, ["legacy"])
-    write(out, "squeezenet1_1", narrow_squeezenet("1_1", 7, 16), (1, 3, 31, 30), 7, False, ["zip"])
+    basic, bottleneck = (lambda: narrow_resnet(BasicBlock, 2, 7)), (lambda: narrow_resnet(Bottleneck, 2, 7))
+    write_tiny(out, "resnet-basic", basic, (3, 3, 35, 33), 7, ["zip"])
+    write_tiny(out, "resnet-bottleneck", bottleneck, (2, 3, 64, 63), 7, ["legacy"])
+    write_tiny(out, "cifar_resnet", lambda: CifarResNet([2, 4, 8], [2, 1, 1], 10), (3, 3, 15, 14), 10, ["zip", "legacy"])
+    write_tiny(out, "mobilenet_v2", lambda: narrow_mobilenet(7), (3, 3, 21, 25), 7, ["zip"])
+    write_tiny(out, "squeezenet1_0", lambda: narrow_squeezenet("1_0", 7, 16), (1, 3, 31, 34), 7, ["legacy"])
+    write_tiny(out, "squeezenet1_1", lambda: narrow_squeezenet("1_1", 7, 16), (1, 3, 31, 30), 7, ["zip"])
 
 
 def full(out):
     torch.manual_seed(2)
-    write(out, "resnet18", torchvision.models.resnet18(), (2, 3, 224, 224), 1000, True)
-    write(out, "resnet50", torchvision.models.resnet50(), (2, 3, 224, 224), 1000, True)
-    write(out, "cifar_resnet20", CifarResNet([16, 32, 64], [3, 3, 3], 10), (8, 3, 32, 32), 10, True)
-    write(out, "mobilenet_v2", torchvision.models.mobilenet_v2(), (2, 3, 224, 224), 1000, True)
-    write(out, "squeezenet1_0", torchvision.models.squeezenet1_0(), (2, 3, 224, 224), 1000, True)
-    write(out, "squeezenet1_1", torchvision.models.squeezenet1_1(), (2, 3, 224, 224), 1000, True)
+    models, size = torchvision.models, (2, 3, 224, 224)
+    write_full(out, "resnet18", models.resnet18(), size, 1000)
+    write_full(out, "resnet50", models.resnet50(), size, 1000)
+    write_full(out, "cifar_resnet20", CifarResNet([16, 32, 64], [3, 3, 3], 10), (8, 3, 32, 32), 10)
+    write_full(out, "mobilenet_v2", models.mobilenet_v2(), size, 1000)
+    write_full(out, "squeezenet1_0", models.squeezenet1_0(), size, 1000)
+    write_full(out, "squeezenet1_1", models.squeezenet1_1(), size, 1000)
 
 
 def fixed_input(size):
