@@ -61,7 +61,6 @@ int display_width(std::string_view text) {
 
 double fraction_done(const Progress& p) {
   double part = p.total > 0 ? static_cast<double>(p.done) / static_cast<double>(p.total) : 0;
-  if (p.epochs > 0) part = (std::max(0, p.epoch - 1) + part) / p.epochs;
   return std::clamp(part, 0.0, 1.0);
 }
 
@@ -94,7 +93,6 @@ std::string progress_line(const Progress& p, double seconds_left, int64_t memory
 std::string progress_text(const Progress& p, double seconds_left, int64_t memory) {
   std::string line = str(printable(p.phase, 24), ":");
   line += p.epochs > 0 ? str(" epoch ", p.epoch, " of ", p.epochs) : str(" ", p.done, " of ", p.total);
-  if (p.epochs > 0 && p.done < p.total) line += str(", step ", p.done, " of ", p.total);
   if (std::isfinite(p.loss) && p.loss > 0) line += str(", loss ", fixed(p.loss, 3));
   if (std::isfinite(p.accuracy) && p.accuracy > 0) line += str(", accuracy ", percent(p.accuracy));
   if (p.items_per_second > 0) line += str(", ", rate_text(p.items_per_second), " pictures/s");
@@ -130,7 +128,10 @@ void ProgressPrinter::operator()(const Progress& progress) {
     return;
   }
   owed_ = true;
-  if (progress.done >= progress.total || time - shown_at_ >= kPlainSeconds) plain(time);
+  // The last step of an epoch, where epochs have equally many.
+  bool complete = progress.done >= progress.total ||
+                  (progress.epochs > 0 && progress.done * progress.epochs % progress.total == 0);
+  if (complete || time - shown_at_ >= kPlainSeconds) plain(time);
 }
 
 void ProgressPrinter::redraw(double time) {

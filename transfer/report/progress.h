@@ -16,7 +16,7 @@ struct LineStyle {
   bool unicode = true;  // the bar in box-drawing characters, else in # and -
 };
 
-// The share of the phase that is done, 0..1: over all its epochs, where it has epochs.
+// The share of the phase that is done, 0..1. Where it has epochs, done and total count over all of them.
 double fraction_done(const Progress& progress);
 // "train 7/25 ━━━━━━────  26 %  loss 0.412  acc 88.1 %  512/s  310 MiB  0:42 left", never wider than
 // style.width: where there is no room, memory goes first, then rate, loss, accuracy, and at last the time.

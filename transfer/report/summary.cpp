@@ -42,7 +42,7 @@ std::vector<std::string> summary(const RunResult& run) {
     between = ", ";
   }
   if (run.peak_memory_bytes > 0) {
-    time += str("; at most ", bytes_text(static_cast<double>(run.peak_memory_bytes)), " of memory");
+    time += str("; at most ", bytes_text(static_cast<double>(run.peak_memory_bytes)), " in tensors");
   }
   lines.push_back(time);
   return lines;

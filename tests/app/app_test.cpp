@@ -1,0 +1,254 @@
+// The real program, through what its callers see: exit codes, one line on standard error, JSON.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/file.h"
+#include "data/image.h"
+#include "nn/models/registry.h"
+#include "tests/support.h"
+#include "weights/save.h"
+
+using namespace graft;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string content(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+struct Ran {
+  int code = -1;
+  std::string out, err;
+};
+
+// Runs `graft` through a shell, in `folder`, with `before` in front of the command: variables or limits.
+Ran graft_in(const std::string& folder, const std::string& arguments, const std::string& before = "",
+             const std::string& output = ">out.txt") {
+  std::string line =
+      str("cd '", folder, "' && ", before, " '", test::program(), "' ", arguments, " ", output, " 2>err.txt");
+  int status = std::system(line.c_str());
+  Ran ran;
+  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  ran.out = content(folder + "/out.txt");
+  ran.err = content(folder + "/err.txt");
+  return ran;
+}
+
+// After the progress, standard error ends with the complaint: it begins with the command and holds every
+// part.
+void check_complaint(const Ran& ran, int code, const std::vector<std::string>& parts) {
+  CHECK_MESSAGE(ran.code == code, ran.err);
+  bool begins = ran.err.starts_with("graft") || ran.err.find("\ngraft") != std::string::npos;
+  CHECK_MESSAGE(begins, ran.err);
+  for (const std::string& part : parts)
+    CHECK_MESSAGE(ran.err.find(part) != std::string::npos, part << " in: " << ran.err);
+  CHECK_MESSAGE(ran.err.find("terminate called") == std::string::npos, ran.err);
+}
+
+// Pictures of one colour with a gradient: a class is told apart by its colour.
+void draw_class(const std::string& folder, int red, int green, int blue, int count) {
+  fs::create_directories(folder);
+  for (int i = 0; i < count; ++i) {
+    data::Image image(32, 32);
+    for (int64_t p = 0; p < 32 * 32; ++p) {
+      int shade = static_cast<int>((p * 7 + i * 13) % 60);
+      image.rgb[static_cast<size_t>(3 * p)] = static_cast<uint8_t>(std::max(0, red - shade));
+      image.rgb[static_cast<size_t>(3 * p + 1)] = static_cast<uint8_t>(std::max(0, green - shade));
+      image.rgb[static_cast<size_t>(3 * p + 2)] = static_cast<uint8_t>(std::max(0, blue - shade));
+    }
+    data::write_png(str(folder, "/", i, ".png"), image);
+  }
+}
+
+// A folder with two classes of pictures and the published weights of a small network, numbers drawn at
+// random.
+struct Bench {
+  test::TempDir dir;
+  std::string tune =
+      "tune data --model cifar_resnet20 --weights net.safetensors --epochs 3 --threads 2 --no-cache";
+  Bench() {
+    draw_class(dir / "data/red", 250, 60, 60, 10);
+    draw_class(dir / "data/blue", 60, 60, 250, 10);
+    auto network = nn::make_classifier("cifar_resnet20", 10, 7);
+    weights::save(*network, dir / "net.safetensors");
+  }
+  Ran run(const std::string& arguments, const std::string& before = "",
+          const std::string& output = ">out.txt") {
+    return graft_in(dir.path(), arguments, before, output);
+  }
+};
+
+nlohmann::json parsed(const std::string& path) {
+  return nlohmann::json::parse(content(path));
+}
+
+}  // namespace
+
+TEST_CASE("app: version, help, and what is unknown, with the nearest name") {
+  test::TempDir dir;
+  auto run = [&](const std::string& arguments) { return graft_in(dir.path(), arguments); };
+  CHECK(run("--version").code == 0);
+  CHECK(run("--version").out.starts_with("graft "));
+  CHECK(run("--help").out.find("Examples:") != std::string::npos);
+  CHECK(run("tune --help").code == 0);
+  CHECK(run("").code == 64);
+  check_complaint(run("tun"), 64, {"unknown command tun", "did you mean tune"});
+  check_complaint(run("tune data --model resnet18 --strateggy head"), 64,
+                  {"--strateggy", "did you mean --strategy"});
+  check_complaint(run("tune"), 64, {"graft tune --help"});
+  check_complaint(run("doctor extra"), 64, {"extra"});
+  CHECK(run("doctor").code == 0);
+}
+
+TEST_CASE("app: tune leaves a whole run, and eval, predict and inspect read it; JSON as docs/json.md says") {
+  Bench bench;
+  Ran ran = bench.run(bench.tune + " --out run --json tune.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  auto tuned = parsed(bench.dir / "tune.json");
+  for (const char* key : {"accuracy", "count", "loss", "seconds", "model", "strategy", "trainable_parameters",
+                          "frozen_tensors", "frozen_bytes_changed"}) {
+    CHECK_MESSAGE(tuned.contains(key), std::string(key));
+  }
+  CHECK(tuned["strategy"] == "head");
+  CHECK(tuned["frozen_bytes_changed"] == 0);
+  for (const char* file : {"run/model.graft", "run/report.html", "run/metrics.json"})
+    CHECK(fs::exists(bench.dir / file));
+  CHECK(content(bench.dir / "run/report.html").find("Freeze certificate") != std::string::npos);
+  CHECK(ran.out.find("wrote run") != std::string::npos);
+  CHECK(bench.run(bench.tune + " --out run").out.find("in place of an earlier run's") != std::string::npos);
+
+  ran = bench.run("eval run/model.graft data --json eval.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  auto scored = parsed(bench.dir / "eval.json");
+  CHECK(scored["count"] == 20);
+  CHECK(scored["model"] == "cifar_resnet20");
+  CHECK(scored["frozen_tensors"] == tuned["frozen_tensors"]);
+
+  ran = bench.run("predict run/model.graft data/red data/blue/0.png --json predict.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  auto predictions = parsed(bench.dir / "predict.json")["predictions"];
+  REQUIRE(predictions.size() == 11);
+  CHECK(predictions[10]["file"] == "data/blue/0.png");
+  CHECK(predictions[0]["top"].size() == 2);
+  CHECK(predictions[0]["top"][0]["label"] == predictions[0]["label"]);
+
+  ran = bench.run("inspect run/model.graft --json inspect.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  CHECK(parsed(bench.dir / "inspect.json")["recognised"][0] == "cifar_resnet20");
+  CHECK(ran.out.find("graft.labels") != std::string::npos);
+}
+
+TEST_CASE("app: published weights work without tuning, with the publisher's labels or one's own") {
+  Bench bench;
+  std::string from = "predict --model cifar_resnet20 --weights net.safetensors ";
+  Ran ran = bench.run(from + "data/red/0.png --json p.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  CHECK(parsed(bench.dir / "p.json")["predictions"][0]["top"].size() == 5);
+  write_file(bench.dir / "labels.txt", "background\na\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+  ran = bench.run(from + "data/red/0.png --labels labels.txt --json p.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  CHECK(parsed(bench.dir / "p.json")["predictions"][0]["label"].get<std::string>().size() == 1);
+  write_file(bench.dir / "labels.txt", "a\nb\n");
+  check_complaint(bench.run(from + "data/red/0.png --labels labels.txt"), 65, {"2 labels", "10 classes"});
+  check_complaint(bench.run("predict --model cifar_resnet20 data/red"), 64, {"--weights"});
+}
+
+TEST_CASE("app: bad data is exit 65 with one line, and nothing is left behind") {
+  Bench bench;
+  auto tune = [&](const std::string& data, const std::string& net = "net.safetensors") {
+    return bench.run("tune " + data + " --model cifar_resnet20 --weights " + net + " --no-cache --out run");
+  };
+  check_complaint(tune("nowhere"), 65, {"nowhere"});
+  fs::create_directories(bench.dir / "one/red");
+  fs::copy(bench.dir / "data/red", bench.dir / "one/red", fs::copy_options::recursive);
+  check_complaint(tune("one"), 65, {"one"});
+  fs::copy(bench.dir / "data", bench.dir / "empty", fs::copy_options::recursive);
+  fs::create_directory(bench.dir / "empty/green");
+  check_complaint(tune("empty"), 65, {"green"});
+  fs::copy(bench.dir / "data", bench.dir / "broken", fs::copy_options::recursive);
+  write_file(bench.dir / "broken/red/3.png", "this is no picture");
+  check_complaint(tune("broken"), 65, {"3.png"});
+  auto other = nn::make_classifier("squeezenet1_1", 10, 1);
+  weights::save(*other, bench.dir / "other.safetensors");
+  check_complaint(tune("data", "other.safetensors"), 65, {"conv1.weight"});
+  check_complaint(tune("data", "missing.pth"), 65, {"missing.pth"});
+  CHECK(!fs::exists(bench.dir / "run"));
+
+  check_complaint(bench.run("eval net.safetensors data"), 65, {"net.safetensors"});
+  check_complaint(bench.run("inspect broken/red/3.png"), 65, {"3.png"});
+  Ran ran = bench.run(
+      "predict --model cifar_resnet20 --weights net.safetensors broken/red/3.png broken/red/4.png --json "
+      "p.json");
+  check_complaint(ran, 65, {"3.png"});
+  CHECK(ran.out.find("4.png") != std::string::npos);
+  CHECK(parsed(bench.dir / "p.json")["predictions"].size() == 2);
+}
+
+TEST_CASE("app: usage is exit 64 and names what there is") {
+  Bench bench;
+  auto tune = [&](const std::string& rest) { return bench.run("tune data " + rest); };
+  check_complaint(tune("--model cifar_resnet21 --weights net.safetensors"), 64,
+                  {"cifar_resnet21", "cifar_resnet20"});
+  check_complaint(tune("--model cifar_resnet20"), 64, {"--weights"});
+  check_complaint(tune("--model cifar_resnet20 --weights net.safetensors --strategy most"), 64, {"most"});
+  check_complaint(tune("--model cifar_resnet20 --weights net.safetensors --lr 0,5"), 64, {"0,5"});
+  check_complaint(tune("--model cifar_resnet20 --weights net.safetensors --lr nan"), 64, {"learning_rate"});
+  check_complaint(tune("--model cifar_resnet20 --weights net.safetensors --threads 0"), 64, {"1 to 256"});
+  check_complaint(tune("--model cifar_resnet20 --weights net.safetensors --rule 'x=molten'"), 64, {"molten"});
+}
+
+TEST_CASE(
+    "app: what cannot be written is exit 74, before the work where that can be known, and old files stay") {
+  Bench bench;
+  check_complaint(bench.run(bench.tune + " --out run --json no/where.json"), 74, {"no/where.json"});
+  CHECK(!fs::exists(bench.dir / "run"));
+  check_complaint(bench.run(bench.tune + " --out no/where"), 74, {"no/where"});
+  REQUIRE(bench.run(bench.tune + " --out run").code == 0);
+  std::string before = content(bench.dir / "run/model.graft");
+  // 100 blocks of 1 KiB or of 512 bytes: less than the network needs.
+  check_complaint(bench.run(bench.tune + " --seed 5 --out run", "ulimit -f 100;"), 74, {"model.graft"});
+  CHECK(content(bench.dir / "run/model.graft") == before);
+  CHECK(std::distance(fs::directory_iterator(bench.dir / "run"), fs::directory_iterator()) == 3);
+  if (fs::exists("/dev/full")) {
+    check_complaint(bench.run("doctor --json /dev/full"), 74, {"/dev/full"});
+    check_complaint(bench.run("doctor", "", ">/dev/full"), 74, {"standard output"});
+  }
+  check_complaint(bench.run("doctor", "", ">&-"), 74, {"standard output"});
+}
+
+TEST_CASE("app: another language, no home and no cache folder change nothing") {
+  Bench bench;
+  std::string plain = bench.tune + " --out a --json a.json", odd = bench.tune + " --out b --json b.json";
+  REQUIRE(bench.run(plain).code == 0);
+  Ran ran =
+      bench.run(odd, "LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 HOME=/proc/nowhere XDG_CACHE_HOME=/proc/nowhere");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  CHECK(content(bench.dir / "a/model.graft") == content(bench.dir / "b/model.graft"));
+  CHECK(parsed(bench.dir / "a.json")["accuracy"] == parsed(bench.dir / "b.json")["accuracy"]);
+}
+
+TEST_CASE("app: SIGTERM ends a run with its own exit code and leaves no folder") {
+  Bench bench;
+  std::string line = str(
+      "'", test::program(), "' tune data --model cifar_resnet20 --weights net.safetensors --strategy full ",
+      "--epochs 5000 --out run >out.txt 2>err.txt & pid=$!; i=0; ",
+      "while [ $i -lt 300 ] && ! grep -q epoch err.txt 2>/dev/null; do sleep 0.1; i=$((i+1)); done; ",
+      "kill -TERM $pid; wait $pid");
+  write_file(bench.dir / "stop.sh", str("cd '", bench.dir.path(), "'\n", line, "\n"));
+  int status = std::system(str("sh '", bench.dir / "stop.sh", "'").c_str());
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 128 + SIGTERM);
+  CHECK(content(bench.dir / "err.txt").find("graft tune: stopped (train, epoch") != std::string::npos);
+  CHECK(!fs::exists(bench.dir / "run"));
+}
