@@ -63,7 +63,7 @@ std::string hero(const RunResult& run) {
   out += fact("Classes", count_text(static_cast<int64_t>(run.classes.size())),
               str("loss ", short_number(test.loss), " on held-out"));
   if (run.peak_memory_bytes > 0) {
-    out += fact("Memory", bytes_text(static_cast<double>(run.peak_memory_bytes)), "at most");
+    out += fact("Memory", bytes_text(static_cast<double>(run.peak_memory_bytes)), "in tensors, at most");
   }
   return out + "</dl></div></header>\n";
 }
