@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <algorithm>
 #include <cstring>
 
 #include "core/error.h"
@@ -37,7 +37,8 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   // Two savers of one path must not share a temporary file: the process and a counter name it.
   static std::atomic<int> counter{0};
   std::string folder = folder_of(path_);
-  temporary_ = str(folder, "/.", path_.substr(path_.rfind('/') + 1).substr(0, 200), ".", ::getpid(), ".", counter++, ".tmp");
+  temporary_ = str(folder, "/.", path_.substr(path_.rfind('/') + 1).substr(0, 200), ".", ::getpid(), ".",
+                   counter++, ".tmp");
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail<DiskError>("cannot write ", printable(path_), ": ", std::strerror(errno));
 }
@@ -48,8 +49,8 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::give_up(const std::string& doing, int error) {
-  fail<DiskError>("cannot write ", printable(path_), ": ", doing, " failed after ", written_, " bytes: ", std::strerror(error),
-                  "; what was there before is untouched");
+  fail<DiskError>("cannot write ", printable(path_), ": ", doing, " failed after ", written_,
+                  " bytes: ", std::strerror(error), "; what was there before is untouched");
 }
 
 void AtomicFile::write_at(const void* data, int64_t bytes, int64_t offset) {
@@ -65,7 +66,9 @@ void AtomicFile::write_at(const void* data, int64_t bytes, int64_t offset) {
   }
 }
 
-void AtomicFile::write(const void* data, int64_t bytes) { write_at(data, bytes, written_); }
+void AtomicFile::write(const void* data, int64_t bytes) {
+  write_at(data, bytes, written_);
+}
 
 void AtomicFile::rewrite(int64_t offset, std::string_view text) {
   write_at(text.data(), static_cast<int64_t>(text.size()), offset);
@@ -78,7 +81,8 @@ void AtomicFile::commit() {
   if (closed != 0 && errno != EINTR) give_up("closing", errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) give_up("renaming", errno);
   committed_ = true;
-  // The new name is durable only once the folder is. Some file systems cannot do that; the file itself is whole all the same.
+  // The new name is durable only once the folder is. Some file systems cannot do that; the file itself is
+  // whole all the same.
   int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
     ::fsync(folder);

@@ -1,5 +1,5 @@
-// A file that appears whole or not at all: written beside its place under another name, synchronised, then renamed. A crash
-// or a full disk leaves what was there before.
+// A file that appears whole or not at all: written beside its place under another name, synchronised, then
+// renamed. A crash or a full disk leaves what was there before.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@ namespace graft::weights {
 
 class AtomicFile {
  public:
-  // DiskError where the folder does not exist or cannot be written to. A symbolic link is followed: its target is replaced.
+  // DiskError where the folder does not exist or cannot be written to. A symbolic link is followed: its
+  // target is replaced.
   explicit AtomicFile(const std::string& path);
   // Removes the temporary file unless commit() has run.
   ~AtomicFile();

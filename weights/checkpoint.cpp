@@ -7,11 +7,15 @@
 namespace graft::weights {
 namespace {
 
-bool is_tar(std::string_view head) { return head.size() >= 512 && head.substr(257, 5) == "ustar"; }
+bool is_tar(std::string_view head) {
+  return head.size() >= 512 && head.substr(257, 5) == "ustar";
+}
 
-// A header length below 2^32, then JSON. Asked first: the length's low bytes can look like any other format's mark.
+// A header length below 2^32, then JSON. Asked first: the length's low bytes can look like any other format's
+// mark.
 bool is_safetensors(std::string_view head) {
-  return head.size() > 8 && head.substr(4, 4) == std::string_view("\0\0\0\0", 4) && std::string_view("{ \t\r\n").find(head[8]) != std::string_view::npos;
+  return head.size() > 8 && head.substr(4, 4) == std::string_view("\0\0\0\0", 4) &&
+         std::string_view("{ \t\r\n").find(head[8]) != std::string_view::npos;
 }
 
 // What people have by mistake where a checkpoint should be, with what to do about it.
@@ -29,13 +33,16 @@ void refuse_other_kinds(const File& file, std::string_view head) {
   }
   if (starts("\x1f\x8b")) file.reject("is compressed with gzip: unpack it first (gunzip)");
   if (starts("BZh")) file.reject("is compressed with bzip2: unpack it first (bunzip2)");
-  if (starts("\xFD" "7zXZ")) file.reject("is compressed with xz: unpack it first (unxz)");
+  if (starts("\xFD"
+             "7zXZ"))
+    file.reject("is compressed with xz: unpack it first (unxz)");
   if (starts("\x28\xB5\x2F\xFD")) file.reject("is compressed with zstd: unpack it first (unzstd)");
   if (starts("\x89HDF\r\n")) {
     file.reject("is an HDF5 file (Keras .h5), which graft does not read; export the weights to safetensors");
   }
   if (starts("\x93NUMPY")) file.reject("is a numpy array (.npy), not a checkpoint");
-  if (starts("GGUF")) file.reject("is a GGUF file, which graft does not read; take the safetensors form of the model");
+  if (starts("GGUF"))
+    file.reject("is a GGUF file, which graft does not read; take the safetensors form of the model");
   if (starts("GIF8")) file.reject("is a GIF picture, not a checkpoint");
   if (starts("\xFF\xD8\xFF")) file.reject("is a JPEG picture, not a checkpoint");
   if (starts("\x89PNG")) file.reject("is a PNG picture, not a checkpoint");
@@ -63,7 +70,8 @@ std::string in_folder(const std::string& path) {
     std::string inside = str(path, path.ends_with('/') ? "" : "/", name);
     if (::stat(inside.c_str(), &info) == 0) return inside;
   }
-  fail<DataError>(printable(path), ": the folder holds neither model.safetensors.index.json, model.safetensors nor "
+  fail<DataError>(printable(path),
+                  ": the folder holds neither model.safetensors.index.json, model.safetensors nor "
                   "pytorch_model.bin; name the checkpoint file");
 }
 
@@ -74,14 +82,17 @@ Checkpoint Checkpoint::open(const std::string& path, const OpenOptions& options)
   std::shared_ptr<const File> file = File::open(in_folder(path));
   if (!options.sha256.empty()) {
     std::string found = file->sha256();
-    if (found != options.sha256) file->reject("its SHA-256 is ", found, ", expected ", printable(options.sha256));
+    if (found != options.sha256)
+      file->reject("its SHA-256 is ", found, ", expected ", printable(options.sha256));
   }
   Checkpoint checkpoint;
   checkpoint.content_ = read_content(file, options);
   return checkpoint;
 }
 
-const std::vector<Entry>& Checkpoint::entries() const { return content_->entries; }
+const std::vector<Entry>& Checkpoint::entries() const {
+  return content_->entries;
+}
 
 const Entry* Checkpoint::find(std::string_view name) const {
   auto found = content_->index.find(name);
@@ -94,10 +105,20 @@ Tensor Checkpoint::read(std::string_view name, Device device) const {
   return content_->read(found->second).to(device);
 }
 
-const std::map<std::string, std::string>& Checkpoint::metadata() const { return content_->metadata; }
-const std::string& Checkpoint::format() const { return content_->format; }
-const std::string& Checkpoint::path() const { return content_->path; }
-const std::vector<std::string>& Checkpoint::warnings() const { return content_->warnings; }
-std::string Checkpoint::sha256() const { return content_->file->sha256(); }
+const std::map<std::string, std::string>& Checkpoint::metadata() const {
+  return content_->metadata;
+}
+const std::string& Checkpoint::format() const {
+  return content_->format;
+}
+const std::string& Checkpoint::path() const {
+  return content_->path;
+}
+const std::vector<std::string>& Checkpoint::warnings() const {
+  return content_->warnings;
+}
+std::string Checkpoint::sha256() const {
+  return content_->file->sha256();
+}
 
 }  // namespace graft::weights

@@ -1,7 +1,7 @@
-// A checkpoint that somebody published: names, types and shapes of its tensors, and their elements on request. The format
-// is recognised by content, never by the file's name. Nothing in a file is ever executed, no other path is opened than
-// the one given (and the shards that an index beside it lists), and a malformed file is a DataError that says where, what
-// was found and what was expected.
+// A checkpoint that somebody published: names, types and shapes of its tensors, and their elements on
+// request. The format is recognised by content, never by the file's name. Nothing in a file is ever executed,
+// no other path is opened than the one given (and the shards that an index beside it lists), and a malformed
+// file is a DataError that says where, what was found and what was expected.
 #pragma once
 
 #include <map>
@@ -15,10 +15,11 @@
 namespace graft::weights {
 
 struct OpenOptions {
-  // Which part of a nested checkpoint holds the tensors, such as "state_dict" or "generator.state_dict". Needed only where
-  // there is more than one candidate; the error then lists them.
+  // Which part of a nested checkpoint holds the tensors, such as "state_dict" or "generator.state_dict".
+  // Needed only where there is more than one candidate; the error then lists them.
   std::string key = {};
-  // Check the CRC-32 of zip records and the SHA-256 of files that graft wrote. Off only for files known to carry none.
+  // Check the CRC-32 of zip records and the SHA-256 of files that graft wrote. Off only for files known to
+  // carry none.
   bool check = true;
   // Expected SHA-256 of the whole file, 64 hexadecimal digits; empty: none is expected.
   std::string sha256 = {};
@@ -32,29 +33,30 @@ struct Entry {
   int64_t bytes = 0;           // of its elements
   std::string stored_dtype;    // in the file's own words: "BF16", "torch.HalfStorage"
   std::vector<int64_t> sizes;  // the shape, of any rank
-  std::string problem;         // why read() refuses it: a type or a rank that the engine lacks; empty: readable
+  std::string problem;  // why read() refuses it: a type or a rank that the engine lacks; empty: readable
 };
 // "conv1.weight f32[64, 3, 7, 7]"
 std::string to_text(const Entry& entry);
 
 struct Content;  // weights/content.h: what a reader found
 
-// Cheap to copy. Reading is lazy: open() reads headers, read() the elements of one tensor. read() may be called from
-// several threads.
+// Cheap to copy. Reading is lazy: open() reads headers, read() the elements of one tensor. read() may be
+// called from several threads.
 class Checkpoint {
  public:
-  // A .safetensors file; a sharded one by its index (model.safetensors.index.json) or its folder; a .pth file as torch.save
-  // writes it (zip), as it did before PyTorch 1.6 (a sequence of pickles) or in 2017 (tar).
+  // A .safetensors file; a sharded one by its index (model.safetensors.index.json) or its folder; a .pth file
+  // as torch.save writes it (zip), as it did before PyTorch 1.6 (a sequence of pickles) or in 2017 (tar).
   static Checkpoint open(const std::string& path, const OpenOptions& options = {});
 
   const std::vector<Entry>& entries() const;
   const Entry* find(std::string_view name) const;  // null where there is none
-  // The elements, contiguous, in the published layout and the file's type. DataError where the name is unknown, the type or
-  // rank is not one of the engine's, or the bytes are not those that were written.
+  // The elements, contiguous, in the published layout and the file's type. DataError where the name is
+  // unknown, the type or rank is not one of the engine's, or the bytes are not those that were written.
   Tensor read(std::string_view name, Device device = kCpu) const;
 
   const std::map<std::string, std::string>& metadata() const;  // of safetensors; empty for the others
-  const std::string& format() const;  // "safetensors", "safetensors, 2 shards", "torch zip", "torch legacy", "torch tar"
+  const std::string& format()
+      const;  // "safetensors", "safetensors, 2 shards", "torch zip", "torch legacy", "torch tar"
   const std::string& path() const;
   const std::vector<std::string>& warnings() const;
   std::string sha256() const;  // of the file's bytes (of the index, for a sharded one); reads all of it

@@ -30,7 +30,9 @@ void check_bools(const File& file, const Entry& entry, const Tensor& tensor) {
 
 }  // namespace
 
-uint32_t crc32_of(std::string_view bytes) { return add_crc32(0, bytes.data(), bytes.size()); }
+uint32_t crc32_of(std::string_view bytes) {
+  return add_crc32(0, bytes.data(), bytes.size());
+}
 
 void check_crc(const File& file, std::string_view name, uint32_t found, uint32_t expected) {
   if (found == expected) return;
@@ -87,7 +89,8 @@ void Content::finish() {
   for (size_t i = 0; i < entries.size(); ++i) {
     Entry& entry = entries[i];
     if (entry.problem.empty() && entry.sizes.size() > Shape::kMaxRank) {
-      entry.problem = str("rank ", entry.sizes.size(), " is above ", Shape::kMaxRank, ", the most that graft computes with");
+      entry.problem = str("rank ", entry.sizes.size(), " is above ", Shape::kMaxRank,
+                          ", the most that graft computes with");
     }
     if (entry.sizes.size() <= Shape::kMaxRank) entry.shape = Shape(std::span<const int64_t>(entry.sizes));
     if (!index.emplace(entry.name, i).second) file->reject("duplicate tensor name ", printable(entry.name));
@@ -131,7 +134,8 @@ Tensor Content::read(size_t i) const {
   } else {
     verify(view.block);
     int64_t span = 1;
-    for (size_t axis = 0; axis < entry.sizes.size(); ++axis) span += (entry.sizes[axis] - 1) * view.strides[axis];
+    for (size_t axis = 0; axis < entry.sizes.size(); ++axis)
+      span += (entry.sizes[axis] - 1) * view.strides[axis];
     Tensor storage = Tensor::empty({span}, entry.dtype);
     block.file->read(block.begin + view.offset * element, storage.raw(), span * element);
     Shape strides{std::span<const int64_t>(view.strides)};

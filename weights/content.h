@@ -1,5 +1,5 @@
-// What every reader produces and Checkpoint serves: tensors as strided views of ranges of files. A reader fills it without
-// reading any element.
+// What every reader produces and Checkpoint serves: tensors as strided views of ranges of files. A reader
+// fills it without reading any element.
 #pragma once
 
 #include <map>
@@ -52,8 +52,8 @@ struct Content {
   mutable std::vector<bool> verified_;
 };
 
-// Product of the sizes times `element` bytes, or nothing where it does not fit in 63 bits. A zero among the sizes hides no
-// overflow: the answer does not depend on the order.
+// Product of the sizes times `element` bytes, or nothing where it does not fit in 63 bits. A zero among the
+// sizes hides no overflow: the answer does not depend on the order.
 std::optional<int64_t> checked_bytes(const std::vector<int64_t>& sizes, int64_t element);
 uint32_t crc32_of(std::string_view bytes);
 // DataError where they differ.
@@ -61,12 +61,14 @@ void check_crc(const File& file, std::string_view name, uint32_t found, uint32_t
 // "[64, 3, 7, 7]"
 std::string shape_text(const std::vector<int64_t>& sizes);
 std::vector<int64_t> row_major_strides(const std::vector<int64_t>& sizes);
-// A tensor's name that every reader and writer accepts: not empty, valid UTF-8, no control character. Otherwise what is wrong.
+// A tensor's name that every reader and writer accepts: not empty, valid UTF-8, no control character.
+// Otherwise what is wrong.
 std::optional<std::string> name_problem(std::string_view name);
 
-constexpr int kMaxListedRank = 64;         // more axes than this is no tensor
-constexpr size_t kMaxTensors = 100'000;    // in one file
-constexpr int64_t kMaxExpanded = 64 << 20; // bytes of a view that shows its storage's elements more than once
+constexpr int kMaxListedRank = 64;       // more axes than this is no tensor
+constexpr size_t kMaxTensors = 100'000;  // in one file
+constexpr int64_t kMaxExpanded =
+    64 << 20;  // bytes of a view that shows its storage's elements more than once
 
 // The readers, by format.
 std::unique_ptr<Content> read_safetensors(std::shared_ptr<const File> file, const OpenOptions& options);

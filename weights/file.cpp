@@ -18,14 +18,17 @@ std::shared_ptr<const File> File::open(const std::string& path) {
   GRAFT_CHECK_AS(DataError, descriptor >= 0, shown, ": cannot open: ", std::strerror(errno));
   struct stat info {};
   bool known = ::fstat(descriptor, &info) == 0;
-  std::shared_ptr<const File> file(new File(path, descriptor, known ? static_cast<int64_t>(info.st_size) : 0));
+  std::shared_ptr<const File> file(
+      new File(path, descriptor, known ? static_cast<int64_t>(info.st_size) : 0));
   if (!known) file->reject("cannot be examined: ", std::strerror(errno));
   if (S_ISDIR(info.st_mode)) file->reject("is a folder; name a checkpoint file");
   if (!S_ISREG(info.st_mode)) file->reject("is a pipe or a device; a checkpoint must be a regular file");
   return file;
 }
 
-File::~File() { ::close(descriptor_); }
+File::~File() {
+  ::close(descriptor_);
+}
 
 void File::read(int64_t offset, void* to, int64_t bytes) const {
   auto* target = static_cast<char*>(to);
@@ -50,7 +53,9 @@ std::string File::read(int64_t offset, int64_t bytes) const {
   return text;
 }
 
-std::string File::head(int64_t bytes) const { return read(0, std::min(bytes, size_)); }
+std::string File::head(int64_t bytes) const {
+  return read(0, std::min(bytes, size_));
+}
 
 std::string File::sha256() const {
   Sha256 hash;

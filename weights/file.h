@@ -1,5 +1,5 @@
-// A file opened for reading, by position. Nothing is mapped into memory: a file that shrinks while it is read gives an
-// error, not a crash.
+// A file opened for reading, by position. Nothing is mapped into memory: a file that shrinks while it is read
+// gives an error, not a crash.
 #pragma once
 
 #include <algorithm>

@@ -17,7 +17,8 @@ Tensor to_engine(const Tensor& file, nn::Published published) {
 }
 
 Tensor to_published(const Tensor& engine, nn::Published published) {
-  return published == nn::Published::conv_oihw ? engine.permute({0, 3, 1, 2}).contiguous() : engine.contiguous();
+  return published == nn::Published::conv_oihw ? engine.permute({0, 3, 1, 2}).contiguous()
+                                               : engine.contiguous();
 }
 
 }  // namespace graft::weights

@@ -1,4 +1,5 @@
-// Between the layout in which a file publishes a tensor and the engine's own. Each way undoes the other, bit for bit.
+// Between the layout in which a file publishes a tensor and the engine's own. Each way undoes the other, bit
+// for bit.
 #pragma once
 
 #include "core/tensor.h"

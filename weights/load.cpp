@@ -16,7 +16,9 @@ namespace {
 constexpr std::array<std::string_view, 3> kWrappers = {"module.", "model.", "_orig_mod."};
 constexpr std::string_view kCounter = "num_batches_tracked";
 
-bool is_counter(std::string_view name) { return name.ends_with(kCounter); }
+bool is_counter(std::string_view name) {
+  return name.ends_with(kCounter);
+}
 
 // Pairs of file entry and network tensor under one name; what is left over on either side.
 class Match {
@@ -52,7 +54,8 @@ class Match {
       found = false;
       for (std::string_view wrapper : kWrappers) {
         std::string longer = prefix + std::string(wrapper);
-        bool all = std::all_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name.starts_with(longer); });
+        bool all = std::all_of(entries_.begin(), entries_.end(),
+                               [&](const Entry& e) { return e.name.starts_with(longer); });
         bool own = std::any_of(tensors_.begin(), tensors_.end(),
                                [&](const nn::NamedTensor& t) { return t.name.starts_with(wrapper); });
         if (all && !own) {
@@ -90,7 +93,8 @@ class Match {
   }
 
   bool waived(const std::string& name) const {
-    return std::any_of(map_.waive.begin(), map_.waive.end(), [&](const std::string& glob) { return glob_match(glob, name); });
+    return std::any_of(map_.waive.begin(), map_.waive.end(),
+                       [&](const std::string& glob) { return glob_match(glob, name); });
   }
 
   // Another name of the same elements that the file does hold.
@@ -98,7 +102,8 @@ class Match {
     const Tensor& mine = tensors_[i].value();
     for (size_t k = 0; k < tensors_.size(); ++k) {
       const Tensor& other = tensors_[k].value();
-      if (k != i && source_[k] && mine.defined() && mine.numel() > 0 && mine.raw() == other.raw() && mine.shape() == other.shape()) {
+      if (k != i && source_[k] && mine.defined() && mine.numel() > 0 && mine.raw() == other.raw() &&
+          mine.shape() == other.shape()) {
         return k;
       }
     }
@@ -116,7 +121,8 @@ class Match {
       if (is_counter(t.name) || waived(t.name)) {
         report.waived.push_back({t.name, "missing"});
       } else {
-        report.missing.push_back({t.name, to_text(published_shape(t.value().shape(), t.published)), nearest_name(t.name, unused)});
+        report.missing.push_back(
+            {t.name, to_text(published_shape(t.value().shape(), t.published)), nearest_name(t.name, unused)});
       }
     }
   }
@@ -144,7 +150,8 @@ class Match {
     const nn::NamedTensor& t = tensors_[i];
     const Entry& e = *source_[i];
     Shape wanted = published_shape(t.value().shape(), t.published);
-    bool same_shape = e.sizes.size() == static_cast<size_t>(wanted.rank()) && std::equal(wanted.begin(), wanted.end(), e.sizes.begin());
+    bool same_shape = e.sizes.size() == static_cast<size_t>(wanted.rank()) &&
+                      std::equal(wanted.begin(), wanted.end(), e.sizes.begin());
     std::string why;
     if (!e.problem.empty()) {
       why = e.problem;
@@ -155,7 +162,8 @@ class Match {
     source_[i] = nullptr;
     std::string model = to_text(wanted), file = shape_of(e);
     if (waived(t.name)) {
-      report.waived.push_back({t.name, why.empty() ? str("shape ", file, " in the file, ", model, " in the network") : why});
+      report.waived.push_back(
+          {t.name, why.empty() ? str("shape ", file, " in the file, ", model, " in the network") : why});
     } else {
       report.mismatched.push_back({t.name, model, file, same_shape ? why : std::string()});
     }
@@ -180,7 +188,9 @@ int64_t count_not_finite(const Tensor& tensor) {
   return tensor.dtype() == DType::f32 ? count(tensor.span<float>()) : count(tensor.span<double>());
 }
 
-std::string plural(size_t n, std::string_view what) { return str(n, " ", what, n == 1 ? "" : "s"); }
+std::string plural(size_t n, std::string_view what) {
+  return str(n, " ", what, n == 1 ? "" : "s");
+}
 
 }  // namespace
 
@@ -200,7 +210,9 @@ LoadReport load(nn::Module& module, const Checkpoint& checkpoint, const NameMap&
       if (!source) continue;
       const nn::NamedTensor& t = tensors[i];
       values[i] = to_engine(checkpoint.read(source->name), t.published).to(t.value().dtype());
-      rows[i] = {source->name, t.name, source->shape, source->dtype, values[i].dtype(), std::string(to_text(t.published)),
+      rows[i] = {source->name,      t.name,
+                 source->shape,     source->dtype,
+                 values[i].dtype(), std::string(to_text(t.published)),
                  sha256(values[i]), count_not_finite(values[i])};
     }
   });
@@ -208,8 +220,8 @@ LoadReport load(nn::Module& module, const Checkpoint& checkpoint, const NameMap&
     if (match.source(i)) {
       tensors[i].set_value(values[i].to(tensors[i].value().device()));
       if (rows[i].not_finite > 0) {
-        report.warnings.push_back(str(printable(rows[i].source), ": ", rows[i].not_finite, " of ", values[i].numel(),
-                                      " values are NaN or infinite"));
+        report.warnings.push_back(str(printable(rows[i].source), ": ", rows[i].not_finite, " of ",
+                                      values[i].numel(), " values are NaN or infinite"));
       }
       report.rows.push_back(std::move(rows[i]));
     }
@@ -217,7 +229,8 @@ LoadReport load(nn::Module& module, const Checkpoint& checkpoint, const NameMap&
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (const nn::NamedTensor* other = match.tied(i)) {
       const Tensor& value = tensors[i].value();
-      report.rows.push_back({other->name, tensors[i].name, published_shape(value.shape(), tensors[i].published), value.dtype(),
+      report.rows.push_back({other->name, tensors[i].name,
+                             published_shape(value.shape(), tensors[i].published), value.dtype(),
                              value.dtype(), str("tied to ", other->name), sha256(value), 0});
     }
   }
@@ -228,7 +241,8 @@ std::string LoadReport::to_text() const {
   std::string name = printable(file.substr(file.rfind('/') + 1));
   std::string out;
   if (complete()) {
-    out = str("load: ", rows.size(), " of ", plural(static_cast<size_t>(tensors), "tensor"), " from ", name, " (", format, ")");
+    out = str("load: ", rows.size(), " of ", plural(static_cast<size_t>(tensors), "tensor"), " from ", name,
+              " (", format, ")");
     if (!stripped.empty()) out += str(", names without \"", stripped, "\"");
     out += '\n';
   } else {
@@ -246,15 +260,19 @@ std::string LoadReport::to_text() const {
   width = std::min<size_t>(width, 60);
   auto line = [&](std::string_view kind, const std::string& text, const std::string& hint) {
     out += str("  ", kind, std::string(kind.size() < 11 ? 11 - kind.size() : 1, ' '), text);
-    if (!hint.empty()) out += str(std::string(text.size() < width ? width - text.size() : 0, ' '), "   ", hint);
+    if (!hint.empty())
+      out += str(std::string(text.size() < width ? width - text.size() : 0, ' '), "   ", hint);
     out += '\n';
   };
-  auto guess = [](const std::string& nearest) { return nearest.empty() ? "" : str("did you mean ", printable(nearest), "?"); };
+  auto guess = [](const std::string& nearest) {
+    return nearest.empty() ? "" : str("did you mean ", printable(nearest), "?");
+  };
   for (const auto& m : missing) line("missing", str(printable(m.name), " ", m.shape), guess(m.nearest));
   for (const auto& m : mismatched) {
     if (m.why.empty()) {
       bool head = m.model.find(',') != std::string::npos || m.file.find(',') != std::string::npos;
-      line("shape", str(printable(m.name), "  model ", m.model, ", file ", m.file), head ? "(swap the head after loading)" : "");
+      line("shape", str(printable(m.name), "  model ", m.model, ", file ", m.file),
+           head ? "(swap the head after loading)" : "");
     } else {
       line("type", str(printable(m.name), " ", m.file), m.why);
     }
@@ -268,8 +286,8 @@ std::string LoadReport::to_text() const {
 std::string LoadReport::ledger() const {
   std::string out;
   for (const LoadRow& r : rows) {
-    out += str(printable(r.source), " -> ", printable(r.target), "  ", r.shape, "  ", r.from, " -> ", r.to, "  ", r.transform,
-               "  sha256 ", r.sha256, "\n");
+    out += str(printable(r.source), " -> ", printable(r.target), "  ", r.shape, "  ", r.from, " -> ", r.to,
+               "  ", r.transform, "  sha256 ", r.sha256, "\n");
   }
   return out;
 }

@@ -9,38 +9,10 @@
 namespace graft::weights::pickle {
 namespace {
 
-// Values that a pickle may make: half a million, and more for a large file, so that memory stays within a fixed sum over
-// the file's own size.
-size_t value_budget(size_t bytes) { return (size_t{1} << 19) + bytes / 128; }
-
-// Modules of which no checkpoint needs a name, and single names in modules that are otherwise harmless. They could not run
-// here in any case; a file that names them is an attack on another reader, and is refused as a whole.
-constexpr std::array<std::string_view, 58> kNeverModules = {
-    "os",        "posix",     "nt",         "sys",        "subprocess", "socket",    "ssl",      "shutil",   "pty",
-    "commands",  "popen2",    "importlib",  "imp",        "runpy",      "code",      "codeop",   "ctypes",   "_ctypes",
-    "cffi",      "webbrowser", "pickle",    "_pickle",    "cPickle",    "cloudpickle", "dill",   "joblib",   "marshal",
-    "operator",  "_operator", "functools",  "types",      "timeit",     "bdb",       "pdb",      "cProfile", "profile",
-    "trace",     "doctest",   "asyncio",    "multiprocessing", "threading", "_thread", "requests", "urllib", "http",
-    "ftplib",    "smtplib",   "telnetlib",  "pip",        "distutils",  "setuptools", "ensurepip", "venv",   "idlelib",
-    "zipimport", "inspect",   "signal",     "pydoc"};
-constexpr std::array<std::string_view, 24> kNeverBuiltins = {
-    "eval",    "exec",    "execfile", "compile", "getattr", "setattr",    "delattr", "hasattr", "open",  "__import__",
-    "input",   "raw_input", "globals", "locals", "vars",    "breakpoint", "apply",   "file",    "reload", "memoryview",
-    "map",     "filter",  "type",     "super"};
-constexpr std::array<std::string_view, 9> kNeverNames = {
-    "torch.hub.load",           "torch.load",           "torch.jit.load",
-    "torch.jit.unsupported_tensor_ops.execWrapper",      "torch.utils.cpp_extension.load",
-    "torch.utils.cpp_extension.load_inline",             "numpy.testing._private.utils.runstring",
-    "numpy.load",               "torch.ops.load_library"};
-
-bool never_allowed(std::string_view module, std::string_view name) {
-  std::string_view package = module.substr(0, module.find('.'));
-  auto holds = [](const auto& list, std::string_view text) {
-    return std::find(list.begin(), list.end(), text) != list.end();
-  };
-  if (holds(kNeverModules, package)) return true;
-  if ((package == "builtins" || package == "__builtin__") && holds(kNeverBuiltins, name)) return true;
-  return holds(kNeverNames, str(module, ".", name));
+// Values that a pickle may make: half a million, and more for a large file, so that memory stays within a
+// fixed sum over the file's own size.
+size_t value_budget(size_t bytes) {
+  return (size_t{1} << 19) + bytes / 128;
 }
 
 class Machine {
@@ -75,12 +47,14 @@ class Machine {
   void check_protocol() {
     if (bytes_.empty()) fail<Truncated>(where_, ": pickle: is empty");
     if (bytes_[0] != '\x80') {
-      reject("starts with ", opcode_text(bytes_[0]), ", expected PROTO 2 (0x80 0x02). Re-save it with "
+      reject("starts with ", opcode_text(bytes_[0]),
+             ", expected PROTO 2 (0x80 0x02). Re-save it with "
              "torch.save(state_dict, path)");
     }
     if (bytes_.size() > 1 && bytes_[1] != '\x02') {
       reject("protocol ", static_cast<int>(static_cast<unsigned char>(bytes_[1])),
-             " is not supported, expected 2. Re-save it with torch.save(state_dict, path), which writes protocol 2");
+             " is not supported, expected 2. Re-save it with torch.save(state_dict, path), which writes "
+             "protocol 2");
     }
   }
 
@@ -96,8 +70,8 @@ class Machine {
   // The next n bytes: nothing is made from a length before that many bytes are known to be there.
   std::string_view take(uint64_t n) {
     if (n > bytes_.size() - next_) {
-      fail<Truncated>(where_, ": pickle: ends at byte ", bytes_.size(), ", the operation at byte ", at_, " needs ",
-                      n - (bytes_.size() - next_), " more");
+      fail<Truncated>(where_, ": pickle: ends at byte ", bytes_.size(), ", the operation at byte ", at_,
+                      " needs ", n - (bytes_.size() - next_), " more");
     }
     std::string_view part = bytes_.substr(next_, static_cast<size_t>(n));
     next_ += static_cast<size_t>(n);
@@ -113,10 +87,12 @@ class Machine {
 
   std::string_view line() {
     size_t end = bytes_.find('\n', next_);
-    // No name in a checkpoint is longer; without the bound, each of many unterminated names would be searched to the end.
+    // No name in a checkpoint is longer; without the bound, each of many unterminated names would be searched
+    // to the end.
     constexpr size_t kLongest = 512;
     if (end == std::string_view::npos && bytes_.size() - next_ <= kLongest) take(bytes_.size() - next_ + 1);
-    if (end == std::string_view::npos || end - next_ > kLongest) reject("name longer than ", kLongest, " bytes");
+    if (end == std::string_view::npos || end - next_ > kLongest)
+      reject("name longer than ", kLongest, " bytes");
     std::string_view text = bytes_.substr(next_, end - next_);
     next_ = end + 1;
     return text;
@@ -205,7 +181,8 @@ class Machine {
     if (into.kind == Kind::dict) {
       for (size_t i = 0; i < items.size(); ++i) {
         Kind kind = at(items[i]).kind;
-        if (i % 2 == 0 && (kind == Kind::list || kind == Kind::dict)) reject("a dict's key is ", describe(tree_, at(items[i])));
+        if (i % 2 == 0 && (kind == Kind::list || kind == Kind::dict))
+          reject("a dict's key is ", describe(tree_, at(items[i])));
         put_in(target, items[i]);
       }
     } else if (into.kind != Kind::call || describes_tensor(into)) {
@@ -234,11 +211,13 @@ class Machine {
     size_t begin = next_;
     std::string_view module = line(), name = line();
     for (std::string_view part : {module, name}) {
-      bool plain = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+      bool plain =
+          !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c > 0x20 && c < 0x7F; });
       if (!plain) reject("the global's name \"", printable(str(module, ".", name)), "\" is not plain ASCII");
     }
     if (never_allowed(module, name)) {
-      reject("global ", module, ".", name, " is never allowed: the file tries to run code when another program loads it;");
+      reject("global ", module, ".", name,
+             " is never allowed: the file tries to run code when another program loads it;");
     }
     Value v;
     v.kind = Kind::global;
@@ -249,8 +228,10 @@ class Machine {
   // A call is data, but for the containers that checkpoints are made of.
   void reduce(const char* operation) {
     Ref arguments = pop(), callee = pop();
-    if (at(arguments).kind != Kind::tuple) reject(operation, " with ", describe(tree_, at(arguments)), ", expected a tuple");
-    if (at(callee).kind != Kind::global) reject(operation, " of ", describe(tree_, at(callee)), ", expected a global");
+    if (at(arguments).kind != Kind::tuple)
+      reject(operation, " with ", describe(tree_, at(arguments)), ", expected a tuple");
+    if (at(callee).kind != Kind::global)
+      reject(operation, " of ", describe(tree_, at(callee)), ", expected a global");
     const Value& c = at(callee);
     if (is_global(c, "collections", "OrderedDict") || is_global(c, "collections", "defaultdict") ||
         is_global(c, "collections", "Counter")) {
@@ -268,7 +249,8 @@ class Machine {
     Ref dict = add(std::move(v));
     if (!has_factory && !arguments.items.empty()) {
       const Value& pairs = tree_.item(arguments, 0);
-      if (arguments.items.size() != 1 || pairs.kind != Kind::list) reject("OrderedDict of ", describe(tree_, pairs));
+      if (arguments.items.size() != 1 || pairs.kind != Kind::list)
+        reject("OrderedDict of ", describe(tree_, pairs));
       std::vector<Ref> flat;
       for (Ref r : pairs.items) {
         const Value& pair = at(r);
@@ -303,7 +285,8 @@ class Machine {
 
   void push_float() {
     uint64_t bits = 0;
-    for (char c : take(8)) bits = bits << 8 | static_cast<unsigned char>(c);  // the one big-endian number of the format
+    for (char c : take(8))
+      bits = bits << 8 | static_cast<unsigned char>(c);  // the one big-endian number of the format
     Value v;
     v.kind = Kind::real;
     v.real = std::bit_cast<double>(bits);
@@ -311,7 +294,8 @@ class Machine {
   }
 
   void stop() {
-    if (!marks_.empty() || stack_.size() != 1) reject("STOP with ", stack_.size(), " values on the stack, expected 1");
+    if (!marks_.empty() || stack_.size() != 1)
+      reject("STOP with ", stack_.size(), " values on the stack, expected 1");
     tree_.root = stack_[0];
     stopped_ = true;
   }
@@ -367,8 +351,7 @@ class Machine {
       case 'r': return memo_put(static_cast<uint32_t>(little(4)));
       case 'h': return memo_get(static_cast<uint32_t>(little(1)));
       case 'j': return memo_get(static_cast<uint32_t>(little(4)));
-      default:
-        reject("opcode ", opcode_text(opcode), " is not one that a checkpoint needs;");
+      default: reject("opcode ", opcode_text(opcode), " is not one that a checkpoint needs;");
     }
   }
 
@@ -392,7 +375,9 @@ class Machine {
 
 }  // namespace
 
-Tree parse(std::string_view bytes, const std::string& where) { return Machine(bytes, where).run(); }
+Tree parse(std::string_view bytes, const std::string& where) {
+  return Machine(bytes, where).run();
+}
 
 std::string global_name(const Value& global) {
   std::string name(global.text);

@@ -1,6 +1,6 @@
 // safetensors: u64 header length N (little-endian), N bytes of JSON, then the elements. Format:
-// huggingface.co/docs/safetensors. Stricter than the reference where it accepts what two readers could understand
-// differently: duplicate keys, unknown fields, control characters in names.
+// huggingface.co/docs/safetensors. Stricter than the reference where it accepts what two readers could
+// understand differently: duplicate keys, unknown fields, control characters in names.
 #include "weights/safetensors.h"
 
 #include <algorithm>
@@ -56,8 +56,8 @@ struct Described {
   bool has_dtype = false, has_shape = false, has_offsets = false;
 };
 
-// Reads the header event by event, so that a header which breaks a rule is refused before anything is built from it: at
-// most one tensor, one key and one list are held at a time besides what was accepted.
+// Reads the header event by event, so that a header which breaks a rule is refused before anything is built
+// from it: at most one tensor, one key and one list are held at a time besides what was accepted.
 class HeaderReader : public nlohmann::json_sax<Json> {
  public:
   explicit HeaderReader(const File& file) : file_(file) {}
@@ -80,14 +80,19 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool key(std::string& key) override {
     if (at_ == At::root) {
       if (key != "__metadata__") {
-        if (auto problem = name_problem(key)) file_.reject("header: tensor name \"", printable(key), "\" ", *problem);
+        if (auto problem = name_problem(key))
+          file_.reject("header: tensor name \"", printable(key), "\" ", *problem);
       }
       if (!names_.insert(key).second) file_.reject("header: duplicate tensor name \"", printable(key), "\"");
     } else if (at_ == At::metadata) {
-      if (metadata.contains(key)) file_.reject("header: __metadata__ holds the key \"", printable(key), "\" twice");
+      if (metadata.contains(key))
+        file_.reject("header: __metadata__ holds the key \"", printable(key), "\" twice");
     } else {
       Described& t = tensors.back();
-      bool* seen = key == "dtype" ? &t.has_dtype : key == "shape" ? &t.has_shape : key == "data_offsets" ? &t.has_offsets : nullptr;
+      bool* seen = key == "dtype"          ? &t.has_dtype
+                   : key == "shape"        ? &t.has_shape
+                   : key == "data_offsets" ? &t.has_offsets
+                                           : nullptr;
       if (!seen) {
         file_.reject("header: tensor ", printable(t.name), ": unknown field \"", printable(key),
                      "\" (expected dtype, shape, data_offsets)");
@@ -102,7 +107,10 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool end_object() override {
     if (at_ == At::tensor) {
       const Described& t = tensors.back();
-      const char* missing = !t.has_dtype ? "dtype" : !t.has_shape ? "shape" : !t.has_offsets ? "data_offsets" : nullptr;
+      const char* missing = !t.has_dtype     ? "dtype"
+                            : !t.has_shape   ? "shape"
+                            : !t.has_offsets ? "data_offsets"
+                                             : nullptr;
       if (missing) file_.reject("header: tensor ", printable(t.name), ": field \"", missing, "\" is missing");
     }
     at_ = at_ == At::root ? At::end : At::root;
@@ -118,7 +126,8 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool end_array() override {
     const Described& t = tensors.back();
     if (at_ == At::offsets && t.offsets.size() != 2) {
-      file_.reject("header: tensor ", printable(t.name), ": data_offsets has ", t.offsets.size(), " entries, expected 2");
+      file_.reject("header: tensor ", printable(t.name), ": data_offsets has ", t.offsets.size(),
+                   " entries, expected 2");
     }
     return go(At::tensor);
   }
@@ -141,12 +150,14 @@ class HeaderReader : public nlohmann::json_sax<Json> {
       if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
         file_.reject("header: tensor ", printable(t->name), ": size ", value, " overflows");
       }
-      if (t->shape.size() >= kMaxListedRank) file_.reject("header: tensor ", printable(t->name), ": rank is above ", kMaxListedRank);
+      if (t->shape.size() >= kMaxListedRank)
+        file_.reject("header: tensor ", printable(t->name), ": rank is above ", kMaxListedRank);
       t->shape.push_back(static_cast<int64_t>(value));
       return true;
     }
     if (at_ == At::offsets) {
-      if (t->offsets.size() >= 2) file_.reject("header: tensor ", printable(t->name), ": data_offsets has more than 2 entries");
+      if (t->offsets.size() >= 2)
+        file_.reject("header: tensor ", printable(t->name), ": data_offsets has more than 2 entries");
       t->offsets.push_back(value);
       return true;
     }
@@ -155,7 +166,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
   // The parser reports only numbers with a sign here, "-0" too.
   bool number_integer(int64_t value) override { unexpected(str("the signed number ", value)); }
-  bool number_float(double, const std::string& text) override { unexpected(str("the number ", printable(text, 40))); }
+  bool number_float(double, const std::string& text) override {
+    unexpected(str("the number ", printable(text, 40)));
+  }
   bool boolean(bool value) override { unexpected(value ? "true" : "false"); }
   bool binary(Json::binary_t&) override { unexpected("binary data"); }
   bool null() override {
@@ -178,13 +191,14 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   [[noreturn]] void unexpected(const std::string& found) const {
     switch (at_) {
       case At::root:
-        file_.reject("header: \"", printable(key_), "\" is ", found, ", expected ",
-                     key_ == "__metadata__" ? "an object of strings" : "an object with dtype, shape and data_offsets");
+        file_.reject(
+            "header: \"", printable(key_), "\" is ", found, ", expected ",
+            key_ == "__metadata__" ? "an object of strings" : "an object with dtype, shape and data_offsets");
       case At::metadata:
         file_.reject("header: __metadata__: \"", printable(field_), "\" is ", found, ", expected a string");
       case At::tensor:
-        file_.reject("header: tensor ", printable(tensors.back().name), ": ", field_, " is ", found, ", expected ",
-                     field_ == "dtype" ? "a string" : "a list of non-negative integers");
+        file_.reject("header: tensor ", printable(tensors.back().name), ": ", field_, " is ", found,
+                     ", expected ", field_ == "dtype" ? "a string" : "a list of non-negative integers");
       case At::shape:
       case At::offsets:
         file_.reject("header: tensor ", printable(tensors.back().name), ": ", field_, " holds ", found,
@@ -201,12 +215,14 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
 // N, checked before a byte more is read.
 int64_t header_length(const File& file) {
-  if (file.size() < 8) file.reject("needs at least 8 bytes for a safetensors header length, has ", file.size());
+  if (file.size() < 8)
+    file.reject("needs at least 8 bytes for a safetensors header length, has ", file.size());
   uint64_t n = 0;
   std::string raw = file.read(0, 8);
   for (size_t i = 8; i-- > 0;) n = n << 8 | static_cast<unsigned char>(raw[i]);
-  if (n > kMaxHeader) file.reject("header too large: ", n, " bytes, at most ", kMaxHeader,
-                                  " are allowed; if it is no safetensors file, it is not a checkpoint that graft knows");
+  if (n > kMaxHeader)
+    file.reject("header too large: ", n, " bytes, at most ", kMaxHeader,
+                " are allowed; if it is no safetensors file, it is not a checkpoint that graft knows");
   auto length = static_cast<int64_t>(n);
   if (length > file.size() - 8) {
     file.reject("header of ", n, " bytes expected, the file has only ", file.size() - 8, " after its length");
@@ -220,7 +236,8 @@ void check_text(const File& file, std::string_view header) {
   if (size_t nul = header.find('\0'); nul != std::string_view::npos) {
     file.reject("header: NUL at byte ", 8 + nul, ", expected JSON text");
   }
-  if (header.starts_with("\xEF\xBB\xBF")) file.reject("header: byte order mark at byte 8, expected JSON text");
+  if (header.starts_with("\xEF\xBB\xBF"))
+    file.reject("header: byte order mark at byte 8, expected JSON text");
 }
 
 // Fills the entry of one described tensor and checks its size; the place is checked with the others.
@@ -234,7 +251,8 @@ Entry make_entry(const File& file, const Described& t, int64_t data_bytes) {
   uint64_t begin = t.offsets[0], end = t.offsets[1];
   if (begin > end) file.reject(where, ": data_offsets [", begin, ", ", end, "] are reversed");
   if (end > static_cast<uint64_t>(data_bytes)) {
-    file.reject(where, ": data_offsets end at ", end, ", the file has ", data_bytes, " bytes of data: it is truncated");
+    file.reject(where, ": data_offsets end at ", end, ", the file has ", data_bytes,
+                " bytes of data: it is truncated");
   }
   if (!kind) {
     if (t.dtype.starts_with("F4") || t.dtype.starts_with("F6") || t.dtype.starts_with("F8")) {
@@ -246,8 +264,8 @@ Entry make_entry(const File& file, const Described& t, int64_t data_bytes) {
   if (!bytes) file.reject(where, ": ", t.dtype, " ", shape_text(t.shape), " overflows");
   entry.bytes = *bytes;
   if (end - begin != static_cast<uint64_t>(*bytes)) {
-    file.reject(where, ": ", t.dtype, " ", shape_text(t.shape), " needs ", *bytes, " bytes, data_offsets [", begin, ", ", end,
-                "] give ", end - begin);
+    file.reject(where, ": ", t.dtype, " ", shape_text(t.shape), " needs ", *bytes, " bytes, data_offsets [",
+                begin, ", ", end, "] give ", end - begin);
   }
   if (kind->dtype) {
     entry.dtype = *kind->dtype;
@@ -261,7 +279,8 @@ Entry make_entry(const File& file, const Described& t, int64_t data_bytes) {
 void check_coverage(const File& file, const std::vector<Described>& tensors, int64_t data_bytes) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return tensors[a].offsets < tensors[b].offsets; });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return tensors[a].offsets < tensors[b].offsets; });
   uint64_t reached = 0;
   for (size_t i : order) {
     const Described& t = tensors[i];
@@ -278,11 +297,14 @@ void check_coverage(const File& file, const std::vector<Described>& tensors, int
 }
 
 // Files that graft wrote carry a hash of all their bytes, computed with 64 zeros in the hash's own place.
-void check_own_hash(const File& file, const std::map<std::string, std::string>& metadata, std::string_view header) {
-  bool ours = std::any_of(metadata.begin(), metadata.end(), [](const auto& m) { return m.first.starts_with("graft."); });
+void check_own_hash(const File& file, const std::map<std::string, std::string>& metadata,
+                    std::string_view header) {
+  bool ours = std::any_of(metadata.begin(), metadata.end(),
+                          [](const auto& m) { return m.first.starts_with("graft."); });
   if (!ours) return;
   auto found = metadata.find(std::string(kHashKey));
-  if (found == metadata.end()) file.reject("written by graft, but its metadata lacks ", kHashKey, ": the file was changed");
+  if (found == metadata.end())
+    file.reject("written by graft, but its metadata lacks ", kHashKey, ": the file was changed");
   const std::string& expected = found->second;
   size_t place = header.find(str('"', kHashKey, "\":\"", expected, '"'));
   if (expected.size() != 64 || place == std::string_view::npos) {
@@ -292,10 +314,12 @@ void check_own_hash(const File& file, const std::map<std::string, std::string>& 
   Sha256 hash;
   file.for_each_piece(0, begin, [&](const char* data, size_t n) { hash.add(data, n); });
   hash.add(std::string(64, '0'));
-  file.for_each_piece(begin + 64, file.size() - begin - 64, [&](const char* data, size_t n) { hash.add(data, n); });
+  file.for_each_piece(begin + 64, file.size() - begin - 64,
+                      [&](const char* data, size_t n) { hash.add(data, n); });
   std::string actual = hash.hex();
   if (actual != expected) {
-    file.reject("its SHA-256 is ", actual, ", the file says ", expected, ": it was changed after graft wrote it");
+    file.reject("its SHA-256 is ", actual, ", the file says ", expected,
+                ": it was changed after graft wrote it");
   }
 }
 
@@ -325,7 +349,8 @@ std::unique_ptr<Content> read_safetensors(std::shared_ptr<const File> file, cons
   for (const Described& t : reader.tensors) {
     content->entries.push_back(make_entry(*file, t, file->size() - data));
     content->views.push_back({content->blocks.size(), 0, row_major_strides(t.shape)});
-    content->blocks.push_back({file, data + static_cast<int64_t>(t.offsets[0]), content->entries.back().bytes, {}, t.name});
+    content->blocks.push_back(
+        {file, data + static_cast<int64_t>(t.offsets[0]), content->entries.back().bytes, {}, t.name});
   }
   check_coverage(*file, reader.tensors, file->size() - data);
   content->metadata = std::move(reader.metadata);

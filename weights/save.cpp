@@ -13,7 +13,9 @@
 namespace graft::weights {
 namespace {
 
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump();
+}
 
 std::string little(uint64_t value) {
   std::string out(8, '\0');
@@ -24,7 +26,8 @@ std::string little(uint64_t value) {
   return out;
 }
 
-// Larger element types first, so that every tensor lies aligned in the file; within a type, in the given order.
+// Larger element types first, so that every tensor lies aligned in the file; within a type, in the given
+// order.
 std::vector<const SavedTensor*> file_order(const std::vector<SavedTensor>& tensors) {
   std::vector<const SavedTensor*> order;
   for (const SavedTensor& t : tensors) order.push_back(&t);
@@ -44,8 +47,8 @@ std::string make_header(const std::vector<const SavedTensor*>& order, const Meta
     std::string sizes;
     for (int64_t s : t->value.shape()) sizes += str(sizes.empty() ? "" : ",", s);
     int64_t end = offset + t->value.bytes();
-    json += str(",", quoted(t->name), ":{\"dtype\":\"", safetensors_name(t->value.dtype()), "\",\"shape\":[", sizes,
-                "],\"data_offsets\":[", offset, ",", end, "]}");
+    json += str(",", quoted(t->name), ":{\"dtype\":\"", safetensors_name(t->value.dtype()), "\",\"shape\":[",
+                sizes, "],\"data_offsets\":[", offset, ",", end, "]}");
     offset = end;
   }
   json += '}';
@@ -68,11 +71,13 @@ void check_names(const std::string& path, const std::vector<SavedTensor>& tensor
   }
 }
 
-void save_safetensors(const std::string& path, const std::vector<SavedTensor>& tensors, const Metadata& metadata) {
+void save_safetensors(const std::string& path, const std::vector<SavedTensor>& tensors,
+                      const Metadata& metadata) {
   check_names(path, tensors);
   for (const auto& [key, value] : metadata) {
     if (!is_utf8(key) || !is_utf8(value)) {
-      fail<DataError>("cannot save ", printable(path), ": metadata \"", printable(key), "\" is not valid UTF-8");
+      fail<DataError>("cannot save ", printable(path), ": metadata \"", printable(key),
+                      "\" is not valid UTF-8");
     }
     if (key == kHashKey || key == "graft.writer") {
       fail<DataError>("cannot save ", printable(path), ": the metadata key ", key, " is graft's own");
@@ -81,7 +86,8 @@ void save_safetensors(const std::string& path, const std::vector<SavedTensor>& t
   std::vector<const SavedTensor*> order = file_order(tensors);
   std::string header = make_header(order, metadata);
   if (header.size() > kMaxHeader) {
-    fail<DataError>("cannot save ", printable(path), ": its header would have ", header.size(), " bytes, at most ", kMaxHeader);
+    fail<DataError>("cannot save ", printable(path), ": its header would have ", header.size(),
+                    " bytes, at most ", kMaxHeader);
   }
   std::string start = little(header.size()) + header;
   Sha256 hash;
@@ -100,16 +106,19 @@ void save_safetensors(const std::string& path, const std::vector<SavedTensor>& t
 
 std::vector<SavedTensor> published_tensors(nn::Module& module) {
   std::vector<SavedTensor> all;
-  for (const nn::NamedTensor& t : nn::named_tensors(module)) all.push_back({t.name, to_published(t.value(), t.published)});
+  for (const nn::NamedTensor& t : nn::named_tensors(module))
+    all.push_back({t.name, to_published(t.value(), t.published)});
   return all;
 }
 
 void save(nn::Module& module, const std::string& path, const Metadata& metadata) {
   bool torch = path.ends_with(".pth") || path.ends_with(".pt") || path.ends_with(".bin");
   if (torch && !metadata.empty()) {
-    fail<UsageError>("cannot save ", printable(path), ": a .pth file has no place for metadata; choose another name");
+    fail<UsageError>("cannot save ", printable(path),
+                     ": a .pth file has no place for metadata; choose another name");
   }
-  torch ? save_torch_zip(path, published_tensors(module)) : save_safetensors(path, published_tensors(module), metadata);
+  torch ? save_torch_zip(path, published_tensors(module))
+        : save_safetensors(path, published_tensors(module), metadata);
 }
 
 }  // namespace graft::weights

@@ -1,5 +1,6 @@
-// Writes what torch.save writes: a zip of stored records with a pickle of protocol 2 that rebuilds an OrderedDict of tensors,
-// and one record of raw elements for each. Source: torch/serialization.py; PKWARE APPNOTE.TXT 6.3.
+// Writes what torch.save writes: a zip of stored records with a pickle of protocol 2 that rebuilds an
+// OrderedDict of tensors, and one record of raw elements for each. Source: torch/serialization.py; PKWARE
+// APPNOTE.TXT 6.3.
 #include <algorithm>
 
 #include "weights/atomic_file.h"
@@ -71,7 +72,12 @@ std::string pickle_of(const std::vector<SavedTensor>& tensors) {
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& value = tensors[i].value;
     p.text(tensors[i].name).global("torch._utils", "_rebuild_tensor_v2").op('(');
-    p.op('(').text("storage").global("torch", storage_name(value.dtype())).text(str(i)).text("cpu").integer(value.numel());
+    p.op('(')
+        .text("storage")
+        .global("torch", storage_name(value.dtype()))
+        .text(str(i))
+        .text("cpu")
+        .integer(value.numel());
     p.op('t').op('Q');
     p.integer(0).integers(value.shape()).integers(contiguous_strides(value.shape()));
     p.op('\x89').empty_ordered_dict();  // requires_grad = False, no hooks
@@ -89,32 +95,40 @@ class ZipWriter {
     uint32_t crc = crc32_of({static_cast<const char*>(data), static_cast<size_t>(bytes)});
     auto local = static_cast<uint64_t>(file_.written());
     auto size = static_cast<uint64_t>(bytes);
-    std::string wide = size >= kNarrow ? str(little(1, 2), little(16, 2), little(size, 8), little(size, 8)) : "";
+    std::string wide =
+        size >= kNarrow ? str(little(1, 2), little(16, 2), little(size, 8), little(size, 8)) : "";
     uint64_t unpadded = local + 30 + name.size() + wide.size() + 4;
     uint64_t padding = (64 - unpadded % 64) % 64;
     std::string extra = wide + "FB" + little(padding, 2) + std::string(padding, 'Z');
-    std::string sizes = little(crc, 4) + little(std::min(size, kNarrow), 4) + little(std::min(size, kNarrow), 4);
-    file_.write(str("PK\x03\x04", kHead, sizes, little(name.size(), 2), little(extra.size(), 2), name, extra));
+    std::string sizes =
+        little(crc, 4) + little(std::min(size, kNarrow), 4) + little(std::min(size, kNarrow), 4);
+    file_.write(
+        str("PK\x03\x04", kHead, sizes, little(name.size(), 2), little(extra.size(), 2), name, extra));
     file_.write(data, bytes);
 
     std::string far = size >= kNarrow ? little(size, 8) + little(size, 8) : "";
     if (local >= kNarrow) far += little(local, 8);
     if (!far.empty()) far = little(1, 2) + little(far.size(), 2) + far;
-    directory_ += str("PK\x01\x02", little(45, 2), kHead, sizes, little(name.size(), 2), little(far.size(), 2),
-                      std::string(10, '\0'), little(std::min(local, kNarrow), 4), name, far);
+    directory_ +=
+        str("PK\x01\x02", little(45, 2), kHead, sizes, little(name.size(), 2), little(far.size(), 2),
+            std::string(10, '\0'), little(std::min(local, kNarrow), 4), name, far);
     ++records_;
   }
-  void add(const std::string& name, std::string_view text) { add(name, text.data(), static_cast<int64_t>(text.size())); }
+  void add(const std::string& name, std::string_view text) {
+    add(name, text.data(), static_cast<int64_t>(text.size()));
+  }
 
   void finish() {
     auto begin = static_cast<uint64_t>(file_.written());
     uint64_t end = begin + directory_.size();
     file_.write(directory_);
-    file_.write(str("PK\x06\x06", little(44, 8), little(45, 2), little(45, 2), little(0, 8), little(records_, 8), little(records_, 8),
-                    little(directory_.size(), 8), little(begin, 8)));
+    file_.write(str("PK\x06\x06", little(44, 8), little(45, 2), little(45, 2), little(0, 8),
+                    little(records_, 8), little(records_, 8), little(directory_.size(), 8),
+                    little(begin, 8)));
     file_.write(str("PK\x06\x07", little(0, 4), little(end, 8), little(1, 4)));
     uint64_t count = std::min<uint64_t>(records_, 0xFFFF);
-    file_.write(str("PK\x05\x06", little(0, 4), little(count, 2), little(count, 2), little(std::min<uint64_t>(directory_.size(), kNarrow), 4),
+    file_.write(str("PK\x05\x06", little(0, 4), little(count, 2), little(count, 2),
+                    little(std::min<uint64_t>(directory_.size(), kNarrow), 4),
                     little(std::min(begin, kNarrow), 4), little(0, 2)));
   }
 
@@ -137,7 +151,8 @@ void save_torch_zip(const std::string& path, const std::vector<SavedTensor>& ten
   ZipWriter zip(file);
   zip.add("archive/data.pkl", pickle_of(values));
   zip.add("archive/byteorder", "little");
-  for (size_t i = 0; i < values.size(); ++i) zip.add(str("archive/data/", i), values[i].value.raw(), values[i].value.bytes());
+  for (size_t i = 0; i < values.size(); ++i)
+    zip.add(str("archive/data/", i), values[i].value.raw(), values[i].value.bytes());
   zip.add("archive/version", "3\n");
   zip.finish();
   file.commit();

@@ -1,5 +1,5 @@
-// A checkpoint in several files: an index (model.safetensors.index.json) names, for each tensor, the file beside it that
-// holds it. No file outside of the index's own folder is opened.
+// A checkpoint in several files: an index (model.safetensors.index.json) names, for each tensor, the file
+// beside it that holds it. No file outside of the index's own folder is opened.
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -38,7 +38,8 @@ class IndexReader : public nlohmann::json_sax<Json> {
       top_ = key;
       has_map = has_map || key == "weight_map";
     } else if (in_map()) {
-      if (auto problem = name_problem(key)) file_.reject("index: tensor name \"", printable(key), "\" ", *problem);
+      if (auto problem = name_problem(key))
+        file_.reject("index: tensor name \"", printable(key), "\" ", *problem);
       if (map.contains(key)) file_.reject("index: duplicate tensor name \"", printable(key), "\"");
       if (map.size() >= kMaxTensors) file_.reject("index: more than ", kMaxTensors, " tensors");
     }
@@ -95,14 +96,17 @@ std::string real_path(const std::string& path) {
   return text;
 }
 
-std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+std::string folder_of(const std::string& path) {
+  return path.substr(0, path.rfind('/') + 1);
+}
 
-// A shard is a plain name beside the index. It may be a symbolic link only to where the index itself really lies: Hugging
-// Face's cache keeps both as links into one folder.
+// A shard is a plain name beside the index. It may be a symbolic link only to where the index itself really
+// lies: Hugging Face's cache keeps both as links into one folder.
 std::shared_ptr<const File> open_shard(const File& index, const std::string& name) {
   auto refuse = [&](const auto&... why) { index.reject("index: shard \"", printable(name), "\": ", why...); };
   if (auto problem = name_problem(name)) refuse("its name ", *problem);
-  if (name.find('/') != std::string::npos || name.find('\\') != std::string::npos || name == "." || name == "..") {
+  if (name.find('/') != std::string::npos || name.find('\\') != std::string::npos || name == "." ||
+      name == "..") {
     refuse("must be the name of a file beside the index, without folders");
   }
   std::string folder = folder_of(index.path());
@@ -119,9 +123,11 @@ std::shared_ptr<const File> open_shard(const File& index, const std::string& nam
 }  // namespace
 
 std::unique_ptr<Content> read_sharded(std::shared_ptr<const File> index, const OpenOptions& options) {
-  if (index->size() > kMaxIndex) index->reject("index: ", index->size(), " bytes, at most ", kMaxIndex, " are allowed");
+  if (index->size() > kMaxIndex)
+    index->reject("index: ", index->size(), " bytes, at most ", kMaxIndex, " are allowed");
   std::string text = index->read(0, index->size());
-  if (size_t nul = text.find('\0'); nul != std::string::npos) index->reject("index: NUL at byte ", nul, ", expected JSON text");
+  if (size_t nul = text.find('\0'); nul != std::string::npos)
+    index->reject("index: NUL at byte ", nul, ", expected JSON text");
   IndexReader reader(*index);
   Json::sax_parse(text, &reader);
   if (!reader.has_map) index->reject("is JSON, but no checkpoint index: it has no weight_map");
@@ -137,9 +143,11 @@ std::unique_ptr<Content> read_sharded(std::shared_ptr<const File> index, const O
     for (size_t i = 0; i < part->entries.size(); ++i) {
       const std::string& name = part->entries[i].name;
       auto listed = reader.map.find(name);
-      if (listed == reader.map.end()) index->reject("index: shard ", printable(shard), " holds ", printable(name), ", which is not listed");
+      if (listed == reader.map.end())
+        index->reject("index: shard ", printable(shard), " holds ", printable(name), ", which is not listed");
       if (listed->second != shard) {
-        index->reject("index: ", printable(name), " is in ", printable(shard), ", the index says ", printable(listed->second));
+        index->reject("index: ", printable(name), " is in ", printable(shard), ", the index says ",
+                      printable(listed->second));
       }
       View view = part->views[i];
       view.block += content->blocks.size();
@@ -149,7 +157,8 @@ std::unique_ptr<Content> read_sharded(std::shared_ptr<const File> index, const O
     if (part->entries.size() != count) {
       for (const auto& [name, where] : reader.map) {
         if (where == shard && !part->index.contains(name)) {
-          index->reject("index: ", printable(name), " is not in ", printable(shard), ", where the index says it is");
+          index->reject("index: ", printable(name), " is not in ", printable(shard),
+                        ", where the index says it is");
         }
       }
     }

@@ -1,5 +1,5 @@
-// The tar container of PyTorch's first files (2016-2017): a few plain members. Format: POSIX.1-1988 ustar, and the pax
-// headers of POSIX.1-2001 that Python's tarfile writes.
+// The tar container of PyTorch's first files (2016-2017): a few plain members. Format: POSIX.1-1988 ustar,
+// and the pax headers of POSIX.1-2001 that Python's tarfile writes.
 #pragma once
 
 #include <string>

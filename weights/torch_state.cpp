@@ -12,7 +12,7 @@ using pickle::Kind;
 using pickle::Value;
 
 // Names under which trainers keep a network's tensors beside the optimizer's.
-constexpr std::array<std::string_view, 8> kUsual = {"state_dict", "model_state_dict", "model",   "net",
+constexpr std::array<std::string_view, 8> kUsual = {"state_dict", "model_state_dict", "model",     "net",
                                                     "network",    "weights",          "model_ema", "params"};
 
 struct Candidate {
@@ -44,7 +44,8 @@ class Search {
     for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       const Value& key = tree_.item(dict, i);
       if (key.kind != Kind::text) continue;
-      visit(tree_.item(dict, i + 1), path.empty() ? std::string(key.text) : str(path, ".", key.text), depth + 1);
+      visit(tree_.item(dict, i + 1), path.empty() ? std::string(key.text) : str(path, ".", key.text),
+            depth + 1);
     }
   }
 
@@ -58,7 +59,8 @@ std::string list_candidates(const std::vector<Candidate>& candidates) {
   std::string out;
   for (size_t i = 0; i < candidates.size() && i < 20; ++i) {
     const Candidate& c = candidates[i];
-    out += str(i ? ", " : "", c.path.empty() ? std::string("(the root)") : printable(c.path), " (", c.tensors, " tensors)");
+    out += str(i ? ", " : "", c.path.empty() ? std::string("(the root)") : printable(c.path), " (", c.tensors,
+               " tensors)");
   }
   return out;
 }
@@ -68,13 +70,15 @@ std::string list_candidates(const std::vector<Candidate>& candidates) {
   if (root.kind == Kind::call) {
     const Value& callee = tree.item(root, 0);
     std::string name = pickle::global_name(callee);
-    if (name.starts_with("numpy")) file.reject("holds numpy arrays, not torch tensors; save them with torch.save(state_dict, path)");
+    if (name.starts_with("numpy"))
+      file.reject("holds numpy arrays, not torch tensors; save them with torch.save(state_dict, path)");
     file.reject("holds a whole object of class ", name,
                 ", not a state dict. In Python: torch.save(model.state_dict(), path), and load that file");
   }
   for (const Value& v : tree.values) {
     if (v.kind == Kind::global && v.text.starts_with("numpy")) {
-      file.reject("holds ", describe(tree, root), " with numpy arrays, not torch tensors; save them with torch.save(state_dict, path)");
+      file.reject("holds ", describe(tree, root),
+                  " with numpy arrays, not torch tensors; save them with torch.save(state_dict, path)");
     }
   }
   file.reject("holds ", describe(tree, root), " without a dict of tensors in it");
@@ -85,7 +89,8 @@ const Candidate& choose(const File& file, const std::vector<Candidate>& candidat
     for (const Candidate& c : candidates) {
       if (c.path == key) return c;
     }
-    file.reject("holds no dict of tensors under \"", printable(key), "\". There are: ", list_candidates(candidates));
+    file.reject("holds no dict of tensors under \"", printable(key),
+                "\". There are: ", list_candidates(candidates));
   }
   const Candidate* usual = nullptr;
   for (const Candidate& c : candidates) {
@@ -115,9 +120,12 @@ std::vector<NamedTorchTensor> state_dict(const File& file, const pickle::Tree& t
   size_t others = 0;
   for (size_t i = 0; i + 1 < chosen.dict->items.size(); i += 2) {
     const Value& name = tree.item(*chosen.dict, i);
-    if (name.kind != Kind::text) file.reject("the state dict has ", describe(tree, name), " as a key, expected text");
-    if (auto problem = name_problem(name.text)) file.reject("tensor name \"", printable(name.text), "\" ", *problem);
-    if (!names.insert(name.text).second) file.reject("the state dict holds \"", printable(name.text), "\" twice");
+    if (name.kind != Kind::text)
+      file.reject("the state dict has ", describe(tree, name), " as a key, expected text");
+    if (auto problem = name_problem(name.text))
+      file.reject("tensor name \"", printable(name.text), "\" ", *problem);
+    if (!names.insert(name.text).second)
+      file.reject("the state dict holds \"", printable(name.text), "\" twice");
     auto tensor = as_tensor(tree.item(*chosen.dict, i + 1), std::string(name.text));
     if (tensor) {
       all.push_back({std::string(name.text), std::move(*tensor)});

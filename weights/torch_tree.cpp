@@ -40,7 +40,8 @@ const TorchType* torch_dtype(const Value& global) {
 // Reads the arguments of rebuild calls; every rule that a broken or hostile file may break is checked here.
 class Rebuild {
  public:
-  Rebuild(const File& file, const pickle::Tree& tree, const std::string& name) : file_(file), tree_(tree), name_(name) {}
+  Rebuild(const File& file, const pickle::Tree& tree, const std::string& name)
+      : file_(file), tree_(tree), name_(name) {}
 
   std::optional<TorchTensor> read(const Value& value, int depth = 0) const {
     if (value.kind != Kind::call) return std::nullopt;
@@ -61,7 +62,8 @@ class Rebuild {
     size_t line = text.find('\n');
     std::string_view module = text.substr(0, line), function = text.substr(line + 1);
     if (depth > 8) reject("is wrapped deeper than 8 times");
-    if (module == "torch._tensor" && function == "_rebuild_from_type_v2") return unwrap_type(arguments, depth);
+    if (module == "torch._tensor" && function == "_rebuild_from_type_v2")
+      return unwrap_type(arguments, depth);
     if (module != "torch._utils" || !function.starts_with("_rebuild")) return std::nullopt;
     if (function == "_rebuild_tensor") return dense(arguments, 4, 4, false);
     if (function == "_rebuild_tensor_v2") return dense(arguments, 6, 7, false);
@@ -76,17 +78,21 @@ class Rebuild {
       return inner;
     }
     TorchTensor listed;
-    listed.problem = str("tensors made by ", printable(function), " (quantised, sparse, meta or a subclass) are not supported");
+    listed.problem = str("tensors made by ", printable(function),
+                         " (quantised, sparse, meta or a subclass) are not supported");
     return listed;
   }
 
   // A tensor with attributes of its own: (function, type, arguments, state). The attributes are left aside.
   std::optional<TorchTensor> unwrap_type(const Value& arguments, int depth) const {
-    if (arguments.items.size() != 4) reject("_rebuild_from_type_v2 with ", arguments.items.size(), " arguments, expected 4");
+    if (arguments.items.size() != 4)
+      reject("_rebuild_from_type_v2 with ", arguments.items.size(), " arguments, expected 4");
     const Value& type = tree_.item(arguments, 1);
     const Value& inner = tree_.item(arguments, 2);
-    if (inner.kind != Kind::tuple) reject("_rebuild_from_type_v2 of ", describe(tree_, inner), ", expected a tuple");
-    bool plain = pickle::is_global(type, "torch", "Tensor") || pickle::is_global(type, "torch.nn.parameter", "Parameter") ||
+    if (inner.kind != Kind::tuple)
+      reject("_rebuild_from_type_v2 of ", describe(tree_, inner), ", expected a tuple");
+    bool plain = pickle::is_global(type, "torch", "Tensor") ||
+                 pickle::is_global(type, "torch.nn.parameter", "Parameter") ||
                  pickle::is_global(type, "torch.nn.parameter", "Buffer");
     if (!plain) {
       TorchTensor listed;
@@ -99,7 +105,8 @@ class Rebuild {
   // (storage, offset, sizes, strides[, requires_grad, hooks[, dtype][, metadata]])
   TorchTensor dense(const Value& arguments, size_t least, size_t most, bool typed) const {
     size_t n = arguments.items.size();
-    if (n < least || n > most) reject("rebuilt from ", n, " arguments, expected ", least, least == most ? "" : str(" or ", most));
+    if (n < least || n > most)
+      reject("rebuilt from ", n, " arguments, expected ", least, least == most ? "" : str(" or ", most));
     TorchTensor t;
     t.storage = &tree_.item(arguments, 0);
     if (t.storage->kind != Kind::persistent) reject("its storage is ", describe(tree_, *t.storage));
@@ -131,7 +138,8 @@ class Rebuild {
       list = &tree_.item(tree_.item(value, 1), 0);
     }
     if (list->kind != Kind::tuple) reject("its ", what, " is ", describe(tree_, *list), ", expected a tuple");
-    if (list->items.size() > kMaxListedRank) reject("rank ", list->items.size(), " is above ", kMaxListedRank);
+    if (list->items.size() > kMaxListedRank)
+      reject("rank ", list->items.size(), " is above ", kMaxListedRank);
     std::vector<int64_t> out;
     for (pickle::Ref r : list->items) out.push_back(integer(tree_[r], what));
     return out;
@@ -161,7 +169,8 @@ ReadPickle::ReadPickle(const File& file, int64_t begin, int64_t limit, const std
 
 void check_system_info(const File& file, const pickle::Tree& tree) {
   const Value* little = pickle::lookup(tree, tree.top(), "little_endian");
-  if (!little || little->kind != Kind::boolean) file.reject("sys_info is ", describe(tree, tree.top()), ", expected a dict with little_endian");
+  if (!little || little->kind != Kind::boolean)
+    file.reject("sys_info is ", describe(tree, tree.top()), ", expected a dict with little_endian");
   if (!little->integer) file.reject("was written on a big-endian machine, which is not supported");
 }
 
@@ -181,26 +190,31 @@ TorchStorage torch_storage(const File& file, const pickle::Tree& tree, const Val
   size_t n = id.items.size();
   if (n != 5 && n != 6) refuse("has ", n, " parts, expected ('storage', type, key, location, elements)");
   const Value& tag = tree.item(id, 0);
-  if (tag.kind != Kind::text || tag.text != "storage") refuse("begins with ", describe(tree, tag), ", expected 'storage'");
+  if (tag.kind != Kind::text || tag.text != "storage")
+    refuse("begins with ", describe(tree, tag), ", expected 'storage'");
   const Value& key = tree.item(id, 2);
   const Value& elements = tree.item(id, 4);
-  if (key.kind != Kind::text || key.text.empty()) refuse("its key is ", describe(tree, key), ", expected text");
+  if (key.kind != Kind::text || key.text.empty())
+    refuse("its key is ", describe(tree, key), ", expected text");
   TorchStorage s;
   s.key = key.text;
   s.type = torch_storage_type(tree.item(id, 1));
   if (!s.type) refuse(printable(s.key), ": unknown type ", describe(tree, tree.item(id, 1)));
-  if (elements.kind != Kind::integer || elements.integer < 0 || !checked_bytes({elements.integer}, s.type->bytes)) {
+  if (elements.kind != Kind::integer || elements.integer < 0 ||
+      !checked_bytes({elements.integer}, s.type->bytes)) {
     refuse(printable(s.key), ": its count is ", describe(tree, elements), ", expected a number of elements");
   }
   s.elements = elements.integer;
   if (n == 6 && tree.item(id, 5).kind != Kind::none) {
     const Value& view = tree.item(id, 5);  // (key, offset, elements)
-    bool fits = view.kind == Kind::tuple && view.items.size() == 3 && tree.item(view, 1).kind == Kind::integer &&
-                tree.item(view, 2).kind == Kind::integer;
-    if (!fits) refuse(printable(s.key), ": its view is ", describe(tree, view), ", expected (key, offset, elements)");
+    bool fits = view.kind == Kind::tuple && view.items.size() == 3 &&
+                tree.item(view, 1).kind == Kind::integer && tree.item(view, 2).kind == Kind::integer;
+    if (!fits)
+      refuse(printable(s.key), ": its view is ", describe(tree, view), ", expected (key, offset, elements)");
     int64_t offset = tree.item(view, 1).integer, count = tree.item(view, 2).integer;
     if (offset < 0 || count < 0 || offset > s.elements || count > s.elements - offset) {
-      refuse(printable(s.key), ": its view of ", count, " elements at ", offset, " reaches beyond its ", s.elements);
+      refuse(printable(s.key), ": its view of ", count, " elements at ", offset, " reaches beyond its ",
+             s.elements);
     }
     s.part = {offset, count};
   }
@@ -215,15 +229,17 @@ std::map<std::string, TorchStorage> torch_storages(const File& file, const pickl
     s.part.reset();
     auto [known, added] = all.emplace(s.key, s);
     if (!added && (known->second.type != s.type || known->second.elements != s.elements)) {
-      file.reject("storage ", printable(s.key), " is both ", known->second.elements, " of ", known->second.type->storage, " and ",
-                  s.elements, " of ", s.type->storage);
+      file.reject("storage ", printable(s.key), " is both ", known->second.elements, " of ",
+                  known->second.type->storage, " and ", s.elements, " of ", s.type->storage);
     }
   }
   return all;
 }
 
 TensorReader rebuild_calls(const File& file, const pickle::Tree& tree) {
-  return [&file, &tree](const Value& value, const std::string& name) { return Rebuild(file, tree, name).read(value); };
+  return [&file, &tree](const Value& value, const std::string& name) {
+    return Rebuild(file, tree, name).read(value);
+  };
 }
 
 void add_stored_tensor(Content& content, const NamedTorchTensor& named, const pickle::Tree& tree,
@@ -264,12 +280,13 @@ void add_torch_tensor(Content& content, const NamedTorchTensor& named, const Tor
                !__builtin_add_overflow(last, reach, &last);
     }
     if (!inside || (*bytes > 0 && last >= elements)) {
-      refuse(shape_text(t.sizes), " with strides ", shape_text(t.strides), " at offset ", t.offset, " reaches beyond its storage of ",
-             elements, " elements");
+      refuse(shape_text(t.sizes), " with strides ", shape_text(t.strides), " at offset ", t.offset,
+             " reaches beyond its storage of ", elements, " elements");
     }
     if (*bytes > kMaxExpanded && *bytes / type.bytes > elements) {
-      refuse(shape_text(t.sizes), " repeats the ", elements, " elements of its storage to ", bytes_text(static_cast<double>(*bytes)),
-             ", at most ", bytes_text(static_cast<double>(kMaxExpanded)), " are allowed");
+      refuse(shape_text(t.sizes), " repeats the ", elements, " elements of its storage to ",
+             bytes_text(static_cast<double>(*bytes)), ", at most ",
+             bytes_text(static_cast<double>(kMaxExpanded)), " are allowed");
     }
     if (type.type) {
       entry.dtype = *type.type;

@@ -1,6 +1,7 @@
-// From a pickled value tree to tensors: finds the state dict in a checkpoint, the calls that would rebuild its tensors, and
-// the storages they name. Shared by the readers of torch's three containers; what differs, where a storage's bytes lie, is
-// theirs. Source of the calls and their arguments: torch/_utils.py, torch/serialization.py.
+// From a pickled value tree to tensors: finds the state dict in a checkpoint, the calls that would rebuild
+// its tensors, and the storages they name. Shared by the readers of torch's three containers; what differs,
+// where a storage's bytes lie, is theirs. Source of the calls and their arguments: torch/_utils.py,
+// torch/serialization.py.
 #pragma once
 
 #include <functional>
@@ -24,8 +25,9 @@ struct TorchType {
 // The type of "torch.FloatStorage"; null for an unknown one.
 const TorchType* torch_storage_type(const pickle::Value& global);
 
-// A pickle at byte `begin` of a file, which may end anywhere before `limit`. How long it is is known only at its end, so
-// more of the file is read until it fits. Tries double, so all of them together cost twice the last.
+// A pickle at byte `begin` of a file, which may end anywhere before `limit`. How long it is is known only at
+// its end, so more of the file is read until it fits. Tries double, so all of them together cost twice the
+// last.
 struct ReadPickle {
   std::shared_ptr<const std::string> bytes;  // what the tree points into
   pickle::Tree tree;
@@ -58,7 +60,7 @@ struct TorchTensor {
   const TorchType* type = nullptr;         // null: the storage's own
   int64_t offset = 0;                      // in elements
   std::vector<int64_t> sizes, strides;
-  std::string problem;                     // a kind of tensor that is listed but cannot be read: sparse, quantised...
+  std::string problem;  // a kind of tensor that is listed but cannot be read: sparse, quantised...
 };
 
 // How a container recognises a tensor: nothing for a value that is none.
@@ -70,16 +72,18 @@ struct NamedTorchTensor {
   std::string name;
   TorchTensor tensor;
 };
-// The tensors of the state dict, in its order. `key` names it in a nested checkpoint; with an empty key the root is taken if
-// tensors lie in it directly, else the one of its dicts that is called state_dict, model, model_state_dict... . DataError with
-// the candidates where that is ambiguous, and for names that are no text, empty, or occur twice.
+// The tensors of the state dict, in its order. `key` names it in a nested checkpoint; with an empty key the
+// root is taken if tensors lie in it directly, else the one of its dicts that is called state_dict, model,
+// model_state_dict... . DataError with the candidates where that is ambiguous, and for names that are no
+// text, empty, or occur twice.
 std::vector<NamedTorchTensor> state_dict(const File& file, const pickle::Tree& tree, const std::string& key,
                                          const TensorReader& as_tensor, std::vector<std::string>& warnings);
 
 // Adds one tensor to `content`, whose storages were made into `blocks`, by key.
 void add_stored_tensor(Content& content, const NamedTorchTensor& tensor, const pickle::Tree& tree,
                        const std::map<std::string, size_t>& blocks);
-// The same where the storage is known: elements [first, first + elements) of `type` in `block`. Checks that the view lies in it.
+// The same where the storage is known: elements [first, first + elements) of `type` in `block`. Checks that
+// the view lies in it.
 void add_torch_tensor(Content& content, const NamedTorchTensor& tensor, const TorchType& type, size_t block,
                       int64_t first, int64_t elements);
 

@@ -1,6 +1,6 @@
-// The zip container as torch.save writes it: stored records, zip64 records at the end, sizes only in the central
-// directory. Everything that two readers could understand differently is refused: two directories, local headers that
-// disagree with the central one, overlapping records, bytes that no record accounts for.
+// The zip container as torch.save writes it: stored records, zip64 records at the end, sizes only in the
+// central directory. Everything that two readers could understand differently is refused: two directories,
+// local headers that disagree with the central one, overlapping records, bytes that no record accounts for.
 // Format: PKWARE APPNOTE.TXT 6.3.
 #pragma once
 

@@ -1,4 +1,5 @@
-// Published files: every one opens, the same network in six containers is the same, and cut files are refused.
+// Published files: every one opens, the same network in six containers is the same, and cut files are
+// refused.
 #include <filesystem>
 
 #include "core/sha256.h"
@@ -11,10 +12,14 @@ using weights::Checkpoint;
 
 namespace {
 
-std::string asset(const std::string& name) { return env::assets() + "/weights/" + name; }
+std::string asset(const std::string& name) {
+  return env::assets() + "/weights/" + name;
+}
 
 // Names with the wrapper "module." and without are the same here.
-std::string bare(const std::string& name) { return name.starts_with("module.") ? name.substr(7) : name; }
+std::string bare(const std::string& name) {
+  return name.starts_with("module.") ? name.substr(7) : name;
+}
 
 }  // namespace
 
@@ -25,9 +30,10 @@ TEST_CASE("published checkpoints: every file opens, and every tensor can be read
     const char* format;
     size_t tensors;
   };
-  for (const Case& c : {Case{"mobilenet_v2.pth", "torch zip", 0}, Case{"squeezenet1_0.pth", "torch zip", 52},
-                        Case{"resnet20-12fca82f.th", "torch legacy", 0}, Case{"resnet32-d509ac18.th", "torch legacy", 0},
-                        Case{"gpt-nano-sort/model.safetensors", "safetensors", 0}, Case{"gpt-nano-sort", "safetensors", 0}}) {
+  for (const Case& c :
+       {Case{"mobilenet_v2.pth", "torch zip", 0}, Case{"squeezenet1_0.pth", "torch zip", 52},
+        Case{"resnet20-12fca82f.th", "torch legacy", 0}, Case{"resnet32-d509ac18.th", "torch legacy", 0},
+        Case{"gpt-nano-sort/model.safetensors", "safetensors", 0}, Case{"gpt-nano-sort", "safetensors", 0}}) {
     INFO(c.name);
     Checkpoint checkpoint = Checkpoint::open(asset(c.name));
     CHECK(checkpoint.format() == c.format);
@@ -43,8 +49,9 @@ TEST_CASE("published checkpoints: every file opens, and every tensor can be read
 TEST_CASE("published checkpoints: one ResNet-20 in six containers") {
   GRAFT_NEEDS_ASSETS();
   Checkpoint original = Checkpoint::open(asset("resnet20-12fca82f.th"));
-  for (const char* name : {"resnet20-legacy-tar.pth", "resnet20-zip-bf16.pth", "resnet20-zip-dataparallel-wrapped.pth",
-                           "resnet20-zip-fp16.pth", "resnet20-zip-noncontiguous.pth", "resnet20-zip-shared-storage.pth"}) {
+  for (const char* name :
+       {"resnet20-legacy-tar.pth", "resnet20-zip-bf16.pth", "resnet20-zip-dataparallel-wrapped.pth",
+        "resnet20-zip-fp16.pth", "resnet20-zip-noncontiguous.pth", "resnet20-zip-shared-storage.pth"}) {
     INFO(name);
     Checkpoint other = Checkpoint::open(asset(str("formats/", name)));
     std::map<std::string, std::string> names;

@@ -1,4 +1,5 @@
-// What tests/parity/strict_load.sh gives to PyTorch: networks saved by graft, with an input and graft's own logits for it.
+// What tests/parity/strict_load.sh gives to PyTorch: networks saved by graft, with an input and graft's own
+// logits for it.
 #include "core/env.h"
 #include "nn/models/registry.h"
 #include "tests/support.h"
@@ -18,7 +19,8 @@ TEST_CASE("export: networks for PyTorch to load with strict=True") {
     uint64_t seed = 100;
     for (const auto& t : nn::named_tensors(*net)) {
       // Statistics of a trained network are not 0 and 1: variances must stay positive.
-      if (t.name.ends_with("running_mean")) t.value().copy_from(random_tensor(t.value().shape(), ++seed, DType::f32));
+      if (t.name.ends_with("running_mean"))
+        t.value().copy_from(random_tensor(t.value().shape(), ++seed, DType::f32));
       if (t.name.ends_with("running_var")) t.value().fill(1.5);
     }
     net->eval();
@@ -27,6 +29,7 @@ TEST_CASE("export: networks for PyTorch to load with strict=True") {
     std::string path = str(env::parity(), "/", name);
     weights::save(*net, path + ".pth");
     weights::save(*net, path + ".safetensors");
-    weights::save_torch_zip(path + ".case", {{"images", images.permute({0, 3, 1, 2}).contiguous()}, {"logits", logits}});
+    weights::save_torch_zip(path + ".case",
+                            {{"images", images.permute({0, 3, 1, 2}).contiguous()}, {"logits", logits}});
   }
 }

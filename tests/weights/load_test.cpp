@@ -30,7 +30,8 @@ struct Net : nn::Module {
         counter(Tensor::full({}, static_cast<double>(seed), DType::i64)) {}
 
   void parts(nn::Parts& p) override {
-    p("conv.weight", conv, nn::Published::conv_oihw)("bn.weight", gamma)("bn.running_mean", mean)("bn.num_batches_tracked", counter);
+    p("conv.weight", conv, nn::Published::conv_oihw)("bn.weight", gamma)("bn.running_mean", mean)(
+        "bn.num_batches_tracked", counter);
     p("fc.weight", weight)("fc.bias", bias);
   }
 };
@@ -42,7 +43,8 @@ std::string hash(nn::Module& module) {
 }
 
 // The network's tensors under changed names, saved.
-Checkpoint changed(const TempDir& folder, Net& net, const std::function<void(std::vector<SavedTensor>&)>& change) {
+Checkpoint changed(const TempDir& folder, Net& net,
+                   const std::function<void(std::vector<SavedTensor>&)>& change) {
   std::vector<SavedTensor> tensors = weights::published_tensors(net);
   change(tensors);
   weights::save_safetensors(folder / "changed.safetensors", tensors);
@@ -62,7 +64,8 @@ TEST_CASE("save and load: both formats give the same bits back") {
     CHECK(report.rows[0].shape == Shape{4, 5, 3, 2});
     CHECK(report.rows[0].transform == "OIHW -> OHWI");
     CHECK(report.rows[0].sha256 == sha256(net.conv.var.value()));
-    CHECK(report.ledger().find("conv.weight -> conv.weight  [4, 5, 3, 2]  f32 -> f32  OIHW -> OHWI  sha256 ") == 0);
+    CHECK(report.ledger().find(
+              "conv.weight -> conv.weight  [4, 5, 3, 2]  f32 -> f32  OIHW -> OHWI  sha256 ") == 0);
   }
 }
 
@@ -86,9 +89,10 @@ TEST_CASE("load: one renamed tensor stops it with the nearest name; a rule, then
   auto report = load(other, file);
   CHECK_FALSE(report.complete());
   CHECK(hash(other) == before);
-  check_throws<DataError>([&] { report.require_complete(); },
-                          {"1 of 6 tensors not found in changed.safetensors", "missing    fc.weight [2, 4]",
-                           "did you mean fc.wieght?", "unexpected fc.wieght [2, 4]", "did you mean fc.weight?"});
+  check_throws<DataError>(
+      [&] { report.require_complete(); },
+      {"1 of 6 tensors not found in changed.safetensors", "missing    fc.weight [2, 4]",
+       "did you mean fc.wieght?", "unexpected fc.wieght [2, 4]", "did you mean fc.weight?"});
 
   load(other, file, {.rename = {{"*.wieght", "*.weight"}}}).require_complete();
   CHECK(hash(other) == hash(net));
@@ -107,7 +111,8 @@ TEST_CASE("load: another shape is listed with both shapes, and can be waived") {
   Net net(1), other(50);
   std::string before = hash(other);
   Checkpoint file = changed(folder, net, [](auto& t) { t[4].value = random_tensor({10, 4}, 3, DType::f32); });
-  check_throws<DataError>([&] { load(other, file).require_complete(); }, {"shape      fc.weight  model [2, 4], file [10, 4]", "swap the head"});
+  check_throws<DataError>([&] { load(other, file).require_complete(); },
+                          {"shape      fc.weight  model [2, 4], file [10, 4]", "swap the head"});
   CHECK(hash(other) == before);
   auto report = load(other, file, {.waive = {"fc.weight"}}).require_complete();
   CHECK(report.waived[0].what == "shape [10, 4] in the file, [2, 4] in the network");
@@ -117,7 +122,8 @@ TEST_CASE("load: an integer tensor for a float one is refused") {
   TempDir folder;
   Net net(1);
   Checkpoint file = changed(folder, net, [](auto& t) { t[5].value = Tensor::zeros({2}, DType::i64); });
-  check_throws<DataError>([&] { load(net, file).require_complete(); }, {"type", "fc.bias", "type i64 in the file, f32 in the network"});
+  check_throws<DataError>([&] { load(net, file).require_complete(); },
+                          {"type", "fc.bias", "type i64 in the file, f32 in the network"});
 }
 
 TEST_CASE("load: wrappers are stripped only where every name has them") {

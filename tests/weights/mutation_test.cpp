@@ -1,5 +1,5 @@
-// Every single-byte change and every truncation of small checkpoints is answered: with one clear DataError, or by loading.
-// Where the container has checksums, what loads is bit-identical.
+// Every single-byte change and every truncation of small checkpoints is answered: with one clear DataError,
+// or by loading. Where the container has checksums, what loads is bit-identical.
 #include "core/sha256.h"
 #include "tests/weights/make_files.h"
 #include "tests/weights/refusal.h"
@@ -36,7 +36,8 @@ Tally sweep(const std::string& seed, bool checksums) {
       if (checksums && !same) FAIL_CHECK(what << " loads as something else");
     } catch (const DataError& e) {
       ++tally.refused;
-      if (is_generic(e.what()) || !std::string(e.what()).starts_with(path)) FAIL_CHECK(what << ": " << e.what());
+      if (is_generic(e.what()) || !std::string(e.what()).starts_with(path))
+        FAIL_CHECK(what << ": " << e.what());
     } catch (const std::exception& e) {
       FAIL_CHECK(what << " ends with another error: " << e.what());
     }
@@ -60,13 +61,14 @@ std::string file_bytes(const std::string& path) {
 }  // namespace
 
 TEST_CASE("mutations: foreign containers") {
-  std::string header = "{\"__metadata__\":{\"format\":\"pt\"}," + describe("a", "F32", "[2,2]", "[0,16]") + "," +
-                       describe("b", "BOOL", "[2]", "[16,18]") + "}";
+  std::string header = "{\"__metadata__\":{\"format\":\"pt\"}," + describe("a", "F32", "[2,2]", "[0,16]") +
+                       "," + describe("b", "BOOL", "[2]", "[16,18]") + "}";
   Tally plain = sweep(safetensors_file(header, counting(16) + std::string("\0\1", 2)), false);
   Tally legacy = sweep(legacy_file(), false);
   Tally tar = sweep(tar_file(torch_tar_parts()), false);
   for (const Tally* t : {&plain, &legacy, &tar}) {
-    MESSAGE(t->files << " files, " << t->refused << " refused, " << t->equal << " equal, " << t->other << " other");
+    MESSAGE(t->files << " files, " << t->refused << " refused, " << t->equal << " equal, " << t->other
+                     << " other");
     CHECK(t->refused + t->equal + t->other == t->files);
     CHECK(t->refused > t->files / 4);
   }
@@ -79,8 +81,8 @@ TEST_CASE("mutations: torch zip and graft's own files never load as something el
                                                {"half", random_tensor({5}, 2, DType::f16)}};
   weights::save_safetensors(folder / "a.safetensors", tensors, {{"labels", "daisy, rose"}});
   weights::save_torch_zip(folder / "a.pth", tensors);
-  for (std::string seed : {zip_file(torch_parts(pickled(p_dict({{"w", p_w()}})))), file_bytes(folder / "a.safetensors"),
-                           file_bytes(folder / "a.pth")}) {
+  for (std::string seed : {zip_file(torch_parts(pickled(p_dict({{"w", p_w()}})))),
+                           file_bytes(folder / "a.safetensors"), file_bytes(folder / "a.pth")}) {
     Tally t = sweep(seed, true);
     MESSAGE(t.files << " files, " << t.refused << " refused, " << t.equal << " equal");
     CHECK(t.other == 0);

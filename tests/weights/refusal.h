@@ -1,4 +1,5 @@
-// One row of a table of bad input: the file is answered with one clear DataError, quickly and in little memory.
+// One row of a table of bad input: the file is answered with one clear DataError, quickly and in little
+// memory.
 #pragma once
 
 #include <chrono>
@@ -33,7 +34,8 @@ inline weights::Checkpoint read_all(const std::string& path) {
 
 // A message that would come from deep inside, without a word about the file.
 inline bool is_generic(const std::string& text) {
-  for (const char* word : {"bad_alloc", "basic_string", "std::", "vector", "json.exception", "bad_cast", "map::at"}) {
+  for (const char* word :
+       {"bad_alloc", "basic_string", "std::", "vector", "json.exception", "bad_cast", "map::at"}) {
     if (text.find(word) != std::string::npos) return true;
   }
   return text.empty();
@@ -48,11 +50,14 @@ inline int64_t resident(const std::string& field) {
   }
   return 0;
 }
-inline void reset_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
+inline void reset_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
 
 class Refusals {
  public:
-  // DataError whose text starts with the file's name and holds every part; within 2 s and 64 MiB over the file's size.
+  // DataError whose text starts with the file's name and holds every part; within 2 s and 64 MiB over the
+  // file's size.
   void check(const std::string& id, const std::string& bytes, const std::vector<std::string>& parts) {
     INFO("row " << id);
     std::string path = folder_ / "bad.file";
@@ -76,7 +81,8 @@ class Refusals {
     INFO("\"" << text << "\"");
     CHECK(text.starts_with(path));
     CHECK_FALSE(is_generic(text));
-    for (const std::string& part : parts) CHECK_MESSAGE(text.find(part) != std::string::npos, "lacks \"" << part << "\"");
+    for (const std::string& part : parts)
+      CHECK_MESSAGE(text.find(part) != std::string::npos, "lacks \"" << part << "\"");
 #ifndef GRAFT_ASAN
     CHECK(seconds < 2);
     CHECK(resident("VmHWM:") - before < static_cast<int64_t>(bytes.size()) + (64 << 20));

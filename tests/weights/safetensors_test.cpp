@@ -1,5 +1,5 @@
-// Rows S1 to S36 of the table of bad input: safetensors files. A row that the reference accepts and graft refuses is one
-// that two readers could understand differently.
+// Rows S1 to S36 of the table of bad input: safetensors files. A row that the reference accepts and graft
+// refuses is one that two readers could understand differently.
 #include <sys/stat.h>
 
 #include "tests/weights/make_files.h"
@@ -22,14 +22,17 @@ std::string one(const std::string& dtype, const std::string& shape, const std::s
 std::string two(const std::string& first, const std::string& second, size_t data = 16) {
   return safetensors_file("{" + first + "," + second + "}", counting(data));
 }
-std::string field(const std::string& json) { return safetensors_file("{\"a\":" + json + "}", counting(16)); }
+std::string field(const std::string& json) {
+  return safetensors_file("{\"a\":" + json + "}", counting(16));
+}
 const std::string kGood = "{" + describe("a", "F32", "[2,2]", "[0,16]") + "}";
 
 }  // namespace
 
 TEST_CASE("safetensors: length and JSON") {
   std::string file = safetensors_file(kGood, counting(16));
-  std::string longer = little(kGood.size() + 1, 8) + kGood + counting(16), shorter = little(kGood.size() - 1, 8) + kGood + counting(16);
+  std::string longer = little(kGood.size() + 1, 8) + kGood + counting(16),
+              shorter = little(kGood.size() - 1, 8) + kGood + counting(16);
   std::string nan = kGood;
   nan.replace(nan.find("2,2"), 3, "NaN");
   std::string quotes = kGood;
@@ -49,18 +52,26 @@ TEST_CASE("safetensors: length and JSON") {
            {"S6 BOM", safetensors_file("\xEF\xBB\xBF" + kGood, counting(16)), {"byte order mark at byte 8"}},
            {"S7 NUL", safetensors_file(kGood + std::string(1, '\0'), counting(16)), {"NUL at byte"}},
            {"S7 second JSON", safetensors_file(kGood + "{}", counting(16)), {"not valid JSON"}},
-           {"S7 trailing comma", safetensors_file(kGood.substr(0, kGood.size() - 1) + ",}", counting(16)), {"not valid JSON"}},
+           {"S7 trailing comma",
+            safetensors_file(kGood.substr(0, kGood.size() - 1) + ",}", counting(16)),
+            {"not valid JSON"}},
            {"S7 comment", safetensors_file("/**/" + kGood, counting(16)), {"not valid JSON"}},
            {"S7 single quotes", safetensors_file(quotes, counting(16)), {"not valid JSON"}},
            {"S7 NaN", safetensors_file(nan, counting(16)), {"not valid JSON"}},
            {"S18", safetensors_file("{\"\\ud800\":1}"), {"not valid JSON"}},
-           {"S26 one byte missing", file.substr(0, file.size() - 1), {"truncated", "tensor a", "16", "15 bytes"}},
+           {"S26 one byte missing",
+            file.substr(0, file.size() - 1),
+            {"truncated", "tensor a", "16", "15 bytes"}},
            {"S26 one byte more", file + "x", {"1 bytes follow the last tensor's data"}},
            {"S26 polyglot", file + "PK\x05\x06" + std::string(18, '\0'), {"22 bytes follow"}},
            {"S27", safetensors_file("{}", "abcd"), {"4 bytes follow"}},
            {"S33 value", safetensors_file("{\"a\":" + std::string(100'000, '[')), {"a", "an array"}},
-           {"S33 in a field", safetensors_file("{\"a\":{\"dtype\":" + std::string(100'000, '[')), {"dtype is an array"}},
-           {"S33 objects", safetensors_file("{\"a\":{\"x\":" + std::string(100'000, '{')), {"unknown field \"x\""}},
+           {"S33 in a field",
+            safetensors_file("{\"a\":{\"dtype\":" + std::string(100'000, '[')),
+            {"dtype is an array"}},
+           {"S33 objects",
+            safetensors_file("{\"a\":{\"x\":" + std::string(100'000, '{')),
+            {"unknown field \"x\""}},
        }) {
     table.check(r.id, r.bytes, r.parts);
   }
@@ -77,21 +88,41 @@ TEST_CASE("safetensors: keys and fields") {
   Refusals table;
   for (const Row& r : std::vector<Row>{
            {"S9", two(a, a), {"duplicate tensor name \"a\""}},
-           {"S10", two(describe("a", "F32", "[2]", "[0,8]"), describe("a", "F32", "[2]", "[8,16]")), {"duplicate tensor name \"a\""}},
+           {"S10",
+            two(describe("a", "F32", "[2]", "[0,8]"), describe("a", "F32", "[2]", "[8,16]")),
+            {"duplicate tensor name \"a\""}},
            {"S11", two(a, describe("\\u0061", "F32", "[4]", "[0,16]")), {"duplicate tensor name \"a\""}},
-           {"S12 field", field(R"({"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]})"), {"tensor a", "\"dtype\" appears twice"}},
-           {"S12 metadata", safetensors_file(R"({"__metadata__":{},"__metadata__":{}})"), {"duplicate", "__metadata__"}},
-           {"S13", safetensors_file(R"({"__metadata__":{"k":"1","k":"2"}})"), {"__metadata__", "\"k\" twice"}},
-           {"S14 number", safetensors_file(R"({"__metadata__":{"k":1}})"), {"__metadata__", "\"k\" is 1", "expected a string"}},
+           {"S12 field",
+            field(R"({"dtype":"F32","dtype":"F32","shape":[4],"data_offsets":[0,16]})"),
+            {"tensor a", "\"dtype\" appears twice"}},
+           {"S12 metadata",
+            safetensors_file(R"({"__metadata__":{},"__metadata__":{}})"),
+            {"duplicate", "__metadata__"}},
+           {"S13",
+            safetensors_file(R"({"__metadata__":{"k":"1","k":"2"}})"),
+            {"__metadata__", "\"k\" twice"}},
+           {"S14 number",
+            safetensors_file(R"({"__metadata__":{"k":1}})"),
+            {"__metadata__", "\"k\" is 1", "expected a string"}},
            {"S14 array", safetensors_file(R"({"__metadata__":{"k":[]}})"), {"an array"}},
            {"S14 null value", safetensors_file(R"({"__metadata__":{"k":null}})"), {"\"k\" is null"}},
            {"S14 a list", safetensors_file(R"({"__metadata__":[]})"), {"__metadata__", "an array"}},
-           {"S15", field(R"({"dtype":"F32","shape":[4],"data_offsets":[0,16],"x":1})"), {"tensor a", "unknown field \"x\""}},
+           {"S15",
+            field(R"({"dtype":"F32","shape":[4],"data_offsets":[0,16],"x":1})"),
+            {"tensor a", "unknown field \"x\""}},
            {"S16", field(R"(["F32",[2,2],[0,16]])"), {"\"a\" is an array"}},
-           {"S17 empty", safetensors_file("{" + describe("", "F32", "[0]", "[0,0]") + "}"), {"name \"\" is empty"}},
-           {"S17 NUL", safetensors_file("{" + describe("a\\u0000", "F32", "[0]", "[0,0]") + "}"), {"control character at byte 1"}},
-           {"S17 newline", safetensors_file("{" + describe("a\\n", "F32", "[0]", "[0,0]") + "}"), {"\"a\\x0a\"", "control character"}},
-           {"missing field", field(R"({"dtype":"F32","shape":[4]})"), {"tensor a", "\"data_offsets\" is missing"}},
+           {"S17 empty",
+            safetensors_file("{" + describe("", "F32", "[0]", "[0,0]") + "}"),
+            {"name \"\" is empty"}},
+           {"S17 NUL",
+            safetensors_file("{" + describe("a\\u0000", "F32", "[0]", "[0,0]") + "}"),
+            {"control character at byte 1"}},
+           {"S17 newline",
+            safetensors_file("{" + describe("a\\n", "F32", "[0]", "[0,0]") + "}"),
+            {"\"a\\x0a\"", "control character"}},
+           {"missing field",
+            field(R"({"dtype":"F32","shape":[4]})"),
+            {"tensor a", "\"data_offsets\" is missing"}},
            {"S19 2.0", one("F32", "[2.0,2]", "[0,16]", 16), {"shape holds the number 2.0"}},
            {"S19 4e0", one("F32", "[4e0]", "[0,16]", 16), {"shape holds the number 4e0"}},
            {"S19 -2", one("F32", "[-2,2]", "[0,16]", 16), {"signed number -2"}},
@@ -103,13 +134,26 @@ TEST_CASE("safetensors: keys and fields") {
            {"S20 three", one("F32", "[4]", "[0,16,16]", 16), {"data_offsets has more than 2"}},
            {"S20 reversed", one("F32", "[4]", "[16,0]", 16), {"[16, 0] are reversed"}},
            {"S20 float", one("F32", "[4]", "[0,16.0]", 16), {"data_offsets holds the number 16.0"}},
-           {"S20 beyond 2^64", one("F32", "[4]", "[0,18446744073709551617]", 16), {"data_offsets holds the number"}},
+           {"S20 beyond 2^64",
+            one("F32", "[4]", "[0,18446744073709551617]", 16),
+            {"data_offsets holds the number"}},
            {"S21", one("F32", "[4611686018427387905,4]", "[0,16]", 16), {"overflows"}},
            {"S21 2^64-2", one("F32", "[2,18446744073709551614]", "[0,16]", 16), {"overflows"}},
            {"S22", one("F32", "[9223372036854775807,4,0]", "[0,0]", 0), {"overflows"}},
            {"S22 zero first", one("F32", "[0,9223372036854775807,4]", "[0,0]", 0), {"overflows"}},
            {"S23", one("F32", "[3]", "[0,16]", 16), {"F32 [3] needs 12 bytes", "give 16"}},
-           {"S29", one("F32", "[" + [] { std::string s; for (int i = 0; i < 99'999; ++i) s += "1,"; return s; }() + "1]", "[0,4]", 4), {"rank is above 64"}},
+           {"S29",
+            one(
+                "F32",
+                "[" +
+                    [] {
+                      std::string s;
+                      for (int i = 0; i < 99'999; ++i) s += "1,";
+                      return s;
+                    }() +
+                    "1]",
+                "[0,4]", 4),
+            {"rank is above 64"}},
            {"S31 F128", one("F128", "[1]", "[0,16]", 16), {"unknown type \"F128\""}},
            {"S31 f32", one("f32", "[4]", "[0,16]", 16), {"unknown type \"f32\""}},
            {"S31 F4", one("F4", "[3]", "[0,16]", 16), {"F4", "recognised, but not supported"}},
@@ -120,7 +164,8 @@ TEST_CASE("safetensors: keys and fields") {
   CHECK(table.accept("S14 null", safetensors_file(R"({"__metadata__":null})")).metadata().empty());
   std::string megabyte(1'000'000, 'n');
   for (std::string name : {std::string("../"), megabyte}) {
-    auto checkpoint = table.accept("S17", safetensors_file("{" + describe(name, "F32", "[0]", "[0,0]") + "}"));
+    auto checkpoint =
+        table.accept("S17", safetensors_file("{" + describe(name, "F32", "[0]", "[0,0]") + "}"));
     CHECK(checkpoint.find(name) != nullptr);
     CHECK(to_text(checkpoint.entries()[0]).size() < 200);
   }
@@ -144,17 +189,25 @@ TEST_CASE("safetensors: where the data lies") {
   for (int i = 0; i < 10'000; ++i) aliases += (i ? "," : "") + at(str("t", i).c_str(), 0, 16);
   Refusals table;
   for (const Row& r : std::vector<Row>{
-           {"S24 start", safetensors_file("{" + at("a", 4, 16) + "}", counting(16)), {"tensor a", "begins at 4, expected 0", "hole"}},
-           {"S24 middle", two(at("a", 0, 4), at("b", 8, 16)), {"tensor b", "begins at 8, expected 4", "hole"}},
+           {"S24 start",
+            safetensors_file("{" + at("a", 4, 16) + "}", counting(16)),
+            {"tensor a", "begins at 4, expected 0", "hole"}},
+           {"S24 middle",
+            two(at("a", 0, 4), at("b", 8, 16)),
+            {"tensor b", "begins at 8, expected 4", "hole"}},
            {"S24 end", safetensors_file("{" + at("a", 0, 12) + "}", counting(16)), {"4 bytes follow"}},
            {"S25 full", two(at("a", 0, 16), at("b", 0, 16)), {"begins at 0, expected 16", "overlaps"}},
-           {"S25 partial", two(at("a", 0, 10), at("b", 8, 16)), {"tensor b", "begins at 8, expected 10", "overlaps"}},
+           {"S25 partial",
+            two(at("a", 0, 10), at("b", 8, 16)),
+            {"tensor b", "begins at 8, expected 10", "overlaps"}},
            {"S25 aliases", safetensors_file("{" + aliases + "}", counting(16)), {"overlaps"}},
            {"S28", two(at("a", 0, 16), at("b", 8, 8)), {"overlaps"}},
        }) {
     table.check(r.id, r.bytes, r.parts);
   }
-  auto empty = table.accept("S28", safetensors_file("{" + at("a", 0, 0) + "," + at("b", 0, 0) + "," + at("c", 0, 16) + "}", counting(16)));
+  auto empty = table.accept(
+      "S28",
+      safetensors_file("{" + at("a", 0, 0) + "," + at("b", 0, 0) + "," + at("c", 0, 16) + "}", counting(16)));
   CHECK(empty.read("a").numel() == 0);
   auto odd = table.accept("S30", two(at("a", 0, 1), describe("b", "F32", "[2]", "[1,9]"), 9));
   float values[2];
@@ -180,7 +233,8 @@ TEST_CASE("safetensors: a file that shrinks after it was opened") {
 
 TEST_CASE("checkpoint: what is no regular file") {
   TempDir folder;
-  check_throws<DataError>([&] { weights::Checkpoint::open(folder.path()); }, {folder.path(), "folder holds neither"});
+  check_throws<DataError>([&] { weights::Checkpoint::open(folder.path()); },
+                          {folder.path(), "folder holds neither"});
   check_throws<DataError>([&] { weights::Checkpoint::open(folder / "none"); }, {"none", "No such file"});
   check_throws<DataError>([&] { weights::Checkpoint::open("/dev/zero"); }, {"regular file"});
   REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
@@ -192,13 +246,16 @@ TEST_CASE("checkpoint: the hash that the caller expects") {
   write_bytes(folder / "a", safetensors_file(kGood, counting(16)));
   std::string hash = weights::Checkpoint::open(folder / "a").sha256();
   weights::Checkpoint::open(folder / "a", {.key = {}, .sha256 = hash});
-  check_throws<DataError>([&] { weights::Checkpoint::open(folder / "a", {.key = {}, .sha256 = std::string(64, '0')}); }, {hash, "expected 0000"});
+  check_throws<DataError>(
+      [&] { weights::Checkpoint::open(folder / "a", {.key = {}, .sha256 = std::string(64, '0')}); },
+      {hash, "expected 0000"});
 }
 
 TEST_CASE("S37: sharded checkpoints") {
   TempDir folder;
   auto shard = [&](const std::string& file, const std::string& name) {
-    write_bytes(folder / file, safetensors_file("{" + describe(name, "U8", "[4]", "[0,4]") + "}", counting(4)));
+    write_bytes(folder / file,
+                safetensors_file("{" + describe(name, "U8", "[4]", "[0,4]") + "}", counting(4)));
   };
   shard("one", "a");
   shard("two", "b");
@@ -206,7 +263,8 @@ TEST_CASE("S37: sharded checkpoints") {
   shard("sub/three", "c");
   REQUIRE(symlink((folder / "sub/three").c_str(), (folder / "link").c_str()) == 0);
   auto open = [&](const std::string& map) {
-    write_bytes(folder / "model.safetensors.index.json", "{\"metadata\":{\"total_size\":8},\"weight_map\":" + map + "}");
+    write_bytes(folder / "model.safetensors.index.json",
+                "{\"metadata\":{\"total_size\":8},\"weight_map\":" + map + "}");
     return weights::Checkpoint::open(folder.path());
   };
   auto good = open(R"({"a":"one","b":"two"})");

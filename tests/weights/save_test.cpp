@@ -25,7 +25,8 @@ std::string file_bytes(const std::string& path) {
 }
 
 size_t files_in(const std::string& folder) {
-  return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
+  return static_cast<size_t>(
+      std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
 }
 
 // A disk that is full: no file of this process may grow beyond `bytes`.
@@ -47,7 +48,8 @@ class FullDisk {
   void (*signal_)(int);
 };
 
-const std::vector<DType> kTypes = {DType::f32, DType::f64, DType::bf16, DType::f16, DType::i64, DType::i32, DType::u8, DType::b8};
+const std::vector<DType> kTypes = {DType::f32, DType::f64, DType::bf16, DType::f16,
+                                   DType::i64, DType::i32, DType::u8,   DType::b8};
 
 }  // namespace
 
@@ -65,7 +67,8 @@ TEST_CASE("save: every type and rank comes back bit-equal, from both formats; tw
   tensors.push_back({"na\u00efve/name with spaces", random_tensor({2}, 4)});
   for (int form = 0; form < 2; ++form) {
     auto save = [&](const std::string& name) {
-      form == 0 ? weights::save_safetensors(folder / name, tensors, {{"labels", "daisy\n\"rose\"\t\u00e9"}, {"graft", "x"}})
+      form == 0 ? weights::save_safetensors(folder / name, tensors,
+                                            {{"labels", "daisy\n\"rose\"\t\u00e9"}, {"graft", "x"}})
                 : weights::save_torch_zip(folder / name, tensors);
     };
     save("a");
@@ -95,11 +98,21 @@ TEST_CASE("S38: names that a reader would refuse are refused before anything is 
                                          {{{std::string("a\0b", 3), t}}, "control character at byte 1"},
                                          {{{"a\n", t}}, "control character"},
                                          {{{"a", Tensor()}}, "has no tensor"}}) {
-    check_throws<DataError>([&] { weights::save_safetensors(folder / "a", c.tensors); }, {"cannot save", c.message});
-    check_throws<DataError>([&] { weights::save_torch_zip(folder / "a", c.tensors); }, {"cannot save", c.message});
+    check_throws<DataError>([&] { weights::save_safetensors(folder / "a", c.tensors); },
+                            {"cannot save", c.message});
+    check_throws<DataError>([&] { weights::save_torch_zip(folder / "a", c.tensors); },
+                            {"cannot save", c.message});
   }
-  check_throws<DataError>([&] { weights::save_safetensors(folder / "a", {}, {{"graft.sha256", "x"}}); }, {"graft's own"});
-  check_throws<DataError>([&] { weights::save_safetensors(folder / "a", {}, {{"k", "\xFF"}}); }, {"not valid UTF-8"});
+  check_throws<DataError>(
+      [&] {
+        weights::save_safetensors(folder / "a", {}, {{"graft.sha256", "x"}});
+      },
+      {"graft's own"});
+  check_throws<DataError>(
+      [&] {
+        weights::save_safetensors(folder / "a", {}, {{"k", "\xFF"}});
+      },
+      {"not valid UTF-8"});
   CHECK(files_in(folder.path()) == 0);
 }
 
@@ -111,7 +124,11 @@ TEST_CASE("save: a full disk leaves the old file and nothing else") {
   std::string before = file_bytes(path);
   for (rlim_t room : {0, 1, 100, 1000, 4000}) {
     FullDisk full(room);
-    check_throws<DiskError>([&] { weights::save_safetensors(path, tensors, {{"k", "v"}}); }, {path, "bytes", "untouched"});
+    check_throws<DiskError>(
+        [&] {
+          weights::save_safetensors(path, tensors, {{"k", "v"}});
+        },
+        {path, "bytes", "untouched"});
     check_throws<DiskError>([&] { weights::save_torch_zip(path, tensors); }, {path, "bytes", "untouched"});
     CHECK(files_in(folder.path()) == 1);
   }
@@ -120,7 +137,8 @@ TEST_CASE("save: a full disk leaves the old file and nothing else") {
 
 TEST_CASE("save: places where nothing can be written") {
   TempDir folder;
-  for (std::string path : {folder / "none/net", folder.path(), folder / "x/", std::string("/proc/net.safetensors")}) {
+  for (std::string path :
+       {folder / "none/net", folder.path(), folder / "x/", std::string("/proc/net.safetensors")}) {
     INFO(path);
     check_throws<DiskError>([&] { weights::save_safetensors(path, {}); }, {"cannot write"});
   }

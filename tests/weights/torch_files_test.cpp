@@ -1,5 +1,5 @@
-// Files that the real torch 1.13 wrote, in both containers: every tensor is there, and bit-equal. tests/golden/checkpoints.py
-// makes them and the list of hashes.
+// Files that the real torch 1.13 wrote, in both containers: every tensor is there, and bit-equal.
+// tests/golden/checkpoints.py makes them and the list of hashes.
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -32,7 +32,8 @@ TEST_CASE("torch's own files: all types, views, ranks, optimizers, parameters") 
     CHECK(shape == sizes);
     if (!entry->problem.empty()) {
       CHECK_THROWS_AS(checkpoint.read(name), DataError);
-      bool lacking = dtype == "int16" || dtype == "int8" || dtype == "complex64" || entry->sizes.size() > Shape::kMaxRank;
+      bool lacking = dtype == "int16" || dtype == "int8" || dtype == "complex64" ||
+                     entry->sizes.size() > Shape::kMaxRank;
       CHECK(lacking);
       ++listed_only;
       continue;
