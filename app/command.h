@@ -20,6 +20,7 @@ void add_predict(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_demo(CLI::App& app, Action& action);
+void add_meadow(CLI::App& app, Action& action);
 
 // Options that several commands take.
 struct Common {

@@ -56,11 +56,13 @@ int parse_and_run(int argc, char** argv, std::string& command_name) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(30);
   Action action;
+  add_demo(app, action);
   add_tune(app, action);
   add_eval(app, action);
   add_predict(app, action);
   add_inspect(app, action);
   add_doctor(app, action);
+  add_meadow(app, action);
   if (argc < 2) {
     std::fputs(app.help().c_str(), stderr);
     return 64;

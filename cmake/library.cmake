@@ -16,6 +16,11 @@ target_include_directories(graft PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
 target_include_directories(graft SYSTEM PRIVATE ${GRAFT_STB_INCLUDE})
 target_compile_features(graft PUBLIC cxx_std_20)
 
+# The checkpoint that ships inside the library; weights/embedded.cpp says how.
+set(meadow ${PROJECT_SOURCE_DIR}/weights/meadow.safetensors)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/weights/embedded.cpp PROPERTIES
+  COMPILE_DEFINITIONS GRAFT_MEADOW_FILE="${meadow}" OBJECT_DEPENDS ${meadow})
+
 # The CPU kernels, once per instruction level; kernels/cpu/level_begin.h says how and why.
 file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
 set(levels 2)

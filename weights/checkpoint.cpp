@@ -79,7 +79,15 @@ std::string in_folder(const std::string& path) {
 
 Checkpoint Checkpoint::open(const std::string& path, const OpenOptions& options) {
   GRAFT_CHECK_AS(DataError, path.find('\0') == std::string::npos, printable(path), ": the path holds a NUL");
-  std::shared_ptr<const File> file = File::open(in_folder(path));
+  return open_file(File::open(in_folder(path)), options);
+}
+
+Checkpoint Checkpoint::from_bytes(const std::string& name, std::span<const uint8_t> bytes,
+                                  const OpenOptions& options) {
+  return open_file(File::in_memory(name, bytes), options);
+}
+
+Checkpoint Checkpoint::open_file(std::shared_ptr<const File> file, const OpenOptions& options) {
   if (!options.sha256.empty()) {
     std::string found = file->sha256();
     if (found != options.sha256)

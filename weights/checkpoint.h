@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ struct Entry {
 // "conv1.weight f32[64, 3, 7, 7]"
 std::string to_text(const Entry& entry);
 
+class File;      // weights/file.h
 struct Content;  // weights/content.h: what a reader found
 
 // Cheap to copy. Reading is lazy: open() reads headers, read() the elements of one tensor. read() may be
@@ -47,6 +49,9 @@ class Checkpoint {
   // A .safetensors file; a sharded one by its index (model.safetensors.index.json) or its folder; a .pth file
   // as torch.save writes it (zip), as it did before PyTorch 1.6 (a sequence of pickles) or in 2017 (tar).
   static Checkpoint open(const std::string& path, const OpenOptions& options = {});
+  // The same for one file's bytes that are in memory already and stay there; `name` stands in messages.
+  static Checkpoint from_bytes(const std::string& name, std::span<const uint8_t> bytes,
+                               const OpenOptions& options = {});
 
   const std::vector<Entry>& entries() const;
   const Entry* find(std::string_view name) const;  // null where there is none
@@ -62,6 +67,7 @@ class Checkpoint {
   std::string sha256() const;  // of the file's bytes (of the index, for a sharded one); reads all of it
 
  private:
+  static Checkpoint open_file(std::shared_ptr<const File> file, const OpenOptions& options);
   std::shared_ptr<const Content> content_;
 };
 

@@ -26,12 +26,24 @@ std::shared_ptr<const File> File::open(const std::string& path) {
   return file;
 }
 
+std::shared_ptr<const File> File::in_memory(const std::string& name, std::span<const uint8_t> bytes) {
+  std::shared_ptr<File> file(new File(name, -1, static_cast<int64_t>(bytes.size())));
+  file->memory_ = bytes.data();
+  return file;
+}
+
 File::~File() {
-  ::close(descriptor_);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void File::read(int64_t offset, void* to, int64_t bytes) const {
   auto* target = static_cast<char*>(to);
+  if (memory_ != nullptr) {
+    if (offset < 0 || bytes > size_ - offset)
+      reject("ends at byte ", size_, ", ", bytes, " bytes expected at ", offset);
+    std::memcpy(target, memory_ + offset, static_cast<size_t>(bytes));
+    return;
+  }
   while (bytes > 0) {
     ssize_t got = ::pread(descriptor_, target, static_cast<size_t>(bytes), offset);
     if (got < 0 && errno == EINTR) continue;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "core/error.h"
@@ -15,6 +16,8 @@ class File {
  public:
   // Regular files only: a folder, a pipe or a device is a DataError, and opening never waits.
   static std::shared_ptr<const File> open(const std::string& path);
+  // Bytes that are in memory already and outlive the file; `name` stands in messages.
+  static std::shared_ptr<const File> in_memory(const std::string& name, std::span<const uint8_t> bytes);
   ~File();
   File(const File&) = delete;
   File& operator=(const File&) = delete;
@@ -48,8 +51,9 @@ class File {
   File(std::string path, int descriptor, int64_t size)
       : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
   std::string path_;
-  int descriptor_;
+  int descriptor_;  // -1: in memory
   int64_t size_;
+  const uint8_t* memory_ = nullptr;
 };
 
 }  // namespace graft::weights
