@@ -7,8 +7,7 @@
 For each network NAME: NAME-zip.pth and NAME-legacy.pth are what torch.save writes of its state_dict; NAME-golden.pth holds the
 input, labels, the output of every block, logits, loss and the gradient of every parameter, in evaluation mode ("eval/...")
 and, dropout aside, in training mode ("train/...", with the statistics after the step). Everything is computed in f64 from
-weights that are f32 numbers, and rounded to f32; "eval/grad32/..." and "train/grad32/..." are the gradients computed in
-f32. Written with torch 1.13.1, torchvision 0.14.1.
+weights that are f32 numbers, and rounded to f32; "block32" and "grad32" are what PyTorch computes in f32. Written with torch 1.13.1, torchvision 0.14.1.
 """
 import copy
 import sys
@@ -92,7 +91,18 @@ def narrow_squeezenet(version, classes, divisor):
     return net
 
 
-def randomise(net, images):
+def quiet_branches(net):
+    """The last batch norm of each residual branch small, as in trained networks: a deep one stays well conditioned."""
+    for m in net.modules():
+        if isinstance(m, (BasicBlock, CifarBlock)):
+            nn.init.uniform_(m.bn2.weight, 0.1, 0.3)
+        elif isinstance(m, Bottleneck):
+            nn.init.uniform_(m.bn3.weight, 0.1, 0.3)
+        elif isinstance(m, InvertedResidual):
+            nn.init.uniform_(m.conv[-1].weight, 0.1, 0.3)
+
+
+def randomise(net, images, quiet=False):
     """Weights as at the start of training, every batch norm with its own affine and plausible statistics: nothing is 0 or 1."""
     for m in net.modules():
         if isinstance(m, nn.BatchNorm2d):
@@ -101,6 +111,8 @@ def randomise(net, images):
             m.momentum = None  # the average of all batches: here, of one
         elif isinstance(m, nn.Conv2d) and m.bias is not None:
             nn.init.normal_(m.bias, 0, 0.1)
+    if quiet:
+        quiet_branches(net)
     with torch.no_grad():
         net.train()(images)
     for m in net.modules():
@@ -134,11 +146,10 @@ def run(net, images, labels, golden, mode, dtype, blocks, suffix=""):
     logits = net(images.to(dtype))
     loss = nn.functional.cross_entropy(logits, labels)
     loss.backward()
-    if not suffix:
-        outputs["logits"], outputs["loss"] = logits.detach(), loss.detach()
     for name, value in outputs.items():
-        kind = "" if name in ("logits", "loss") else "block/"
-        golden[f"{mode}/{kind}{name}"] = value.float().contiguous()
+        golden[f"{mode}/block{suffix}/{name}"] = value.float().contiguous()
+    if not suffix:
+        golden[f"{mode}/logits"], golden[f"{mode}/loss"] = logits.detach().float(), loss.detach().float()
     for name, parameter in net.named_parameters():
         golden[f"{mode}/grad{suffix}/{name}"] = parameter.grad.float().contiguous()
     if mode == "train":
@@ -163,7 +174,7 @@ def references(net, images, labels):
     golden = {"input": images, "labels": labels}
     for mode in ("eval", "train"):
         run(net, images, labels, golden, mode, torch.float64, blocks=mode == "eval")
-        run(net, images, labels, golden, mode, torch.float32, blocks=False, suffix="32")
+        run(net, images, labels, golden, mode, torch.float32, blocks=mode == "eval", suffix="32")
     return golden
 
 
@@ -184,7 +195,7 @@ def write_tiny(out, name, make, shape, classes, containers):
     else:
         sys.exit(f"{name}: no well-conditioned start found")
     save_weights(out, name, net, containers)
-    golden = {k: v for k, v in golden.items() if "/grad32/" not in k}
+    golden = {k: v for k, v in golden.items() if "32/" not in k}
     torch.save(golden, out / f"{name}-golden.pth", _use_new_zipfile_serialization=False)  # the old form is more compact
     print(name, "seed", seed, sum(p.numel() for p in net.parameters()), "parameters")
 
@@ -192,7 +203,7 @@ def write_tiny(out, name, make, shape, classes, containers):
 def write_full(out, name, net, shape, classes):
     torch.manual_seed(sum(name.encode()))
     images, labels = torch.randn(shape), torch.randint(0, classes, (shape[0],))
-    randomise(net, images)
+    randomise(net, images, quiet=True)
     save_weights(out, name, net, ("zip", "legacy"))
     golden = references(net, images, labels)
     torch.save(golden, out / f"{name}-golden.pth")

@@ -1,4 +1,5 @@
 // The published sizes against torchvision, from a folder that tests/parity/torchvision_parity.sh fills.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -12,32 +13,57 @@ using graft::test::Parity;
 using graft::test::Worst;
 using weights::Checkpoint;
 
+namespace {
+
+void check(const std::string& what, const Worst& worst, double bar) {
+  CHECK_MESSAGE(worst.value <= bar, what << " of " << worst.name << ": " << worst.value);
+}
+
+Parity compare_in(DType dtype, const std::string& name, const Checkpoint& file, const Checkpoint& golden) {
+  auto network = nn::make_classifier(name, golden.find("eval/logits")->shape.back(), 0, dtype);
+  weights::load(*network, file).require_complete();
+  return test::compare(*network, golden);
+}
+
+// In f64 everything must be PyTorch's. In f32 rounding grows through a deep network of random weights, and a ReLU or a
+// maximum may fall to the other side where its input is within rounding of a tie, which makes every gradient below jump:
+// for PyTorch as for graft. So in f32 graft may be as far from the f64 reference as the bar, or as twice what PyTorch's own
+// f32 is, whichever is more; the table shows both.
+void check_network(const std::string& name, const char* container, const Checkpoint& file, const Checkpoint& golden) {
+  Parity p = compare_in(DType::f32, name, file, golden), wide = compare_in(DType::f64, name, file, golden);
+  std::printf("%-14s %-6s | %8.1e %8.1e %8.1e %8.1e %8.1e %8.1e | %8.1e %8.1e %8.1e | %8.1e %8.1e\n", name.c_str(), container,
+              p.logits.value, p.block.value, p.block32.value, p.gradient.value, p.torch32.value, p.gradient32.value,
+              p.train_gradient.value, p.train_torch32.value, p.statistics.value, wide.gradient.value,
+              wide.train_gradient.value);
+  std::printf("    worst block %s; worst gradient %s, in training %s\n", p.block.name.c_str(), p.gradient.name.c_str(),
+              p.train_gradient.name.c_str());
+  check("logits", p.logits, 1e-5);
+  check("output", p.block, std::max(1e-5, 2 * p.block32.value));
+  check("gradient", p.gradient, std::max(1e-4, 2 * p.torch32.value));
+  check("logits in f64", wide.logits, 1e-5);
+  check("output in f64", wide.block, 1e-5);
+  check("gradient in f64", wide.gradient, 1e-4);
+  check("gradient in training, f64", wide.train_gradient, 1e-4);
+}
+
+}  // namespace
+
 TEST_CASE("full-size networks equal torchvision's") {
   std::string folder = env::parity();
   if (folder.empty()) {
     MESSAGE("skipped: GRAFT_PARITY is not set");
     return;
   }
-  std::printf("%-15s %-7s %8s %8s %8s %8s %8s   training: %8s %8s %8s %8s\n", "network", "file", "logits", "block",
-              "gradient", "grad f32", "torch32", "logits", "gradient", "torch32", "statist.");
+  std::printf("%-14s %-6s | %8s %8s %8s %8s %8s %8s | %8s %8s %8s | %8s %8s\n", "network", "file", "logits", "block",
+              "torch32", "gradient", "torch32", "to f32", "training", "torch32", "statist.", "f64", "f64 tr.");
   int compared = 0;
   for (const std::string& name : nn::model_names()) {
     for (const char* container : {"zip", "legacy"}) {
       std::string weights_file = str(folder, "/", name, "-", container, ".pth");
       if (!std::filesystem::exists(weights_file)) continue;
       CAPTURE(weights_file);
-      Checkpoint golden = Checkpoint::open(str(folder, "/", name, "-golden.pth"));
-      auto network = nn::make_classifier(name, golden.find("eval/logits")->shape.back());
-      weights::load(*network, Checkpoint::open(weights_file)).require_complete();
-      Parity p = test::compare(*network, golden);
-      std::printf("%-15s %-7s %8.1e %8.1e %8.1e %8.1e %8.1e   %9s %8.1e %8.1e %8.1e %8.1e\n", name.c_str(), container,
-                  p.logits.value, p.block.value, p.gradient.value, p.gradient32.value, p.torch32.value, "",
-                  p.train_logits.value, p.train_gradient.value, p.train_torch32.value, p.statistics.value);
-      std::printf("    worst block %s; worst gradient %s, in training %s\n", p.block.name.c_str(),
-                  p.gradient.name.c_str(), p.train_gradient.name.c_str());
-      CHECK_MESSAGE(p.logits.value <= 1e-5, p.logits.name << ": " << p.logits.value);
-      CHECK_MESSAGE(p.block.value <= 1e-5, p.block.name << ": " << p.block.value);
-      CHECK_MESSAGE(p.gradient.value <= 1e-4, p.gradient.name << ": " << p.gradient.value);
+      check_network(name, container, Checkpoint::open(weights_file),
+                    Checkpoint::open(str(folder, "/", name, "-golden.pth")));
       ++compared;
     }
   }

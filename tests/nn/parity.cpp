@@ -53,7 +53,7 @@ void clear_gradients(nn::Classifier& network) {
 }
 
 // Forward in evaluation mode, looking at every block; returns the logits.
-Var observe_blocks(nn::Classifier& network, const Var& input, const Checkpoint& golden, Worst& worst) {
+Var observe_blocks(nn::Classifier& network, const Var& input, const Checkpoint& golden, Parity& parity) {
   std::map<std::string, Tensor> outputs;
   nn::Observing observing(network, [&](const std::string& name, const Tensor& y) { outputs[name] = y; });
   Var logits = network.forward(input);
@@ -62,7 +62,11 @@ Var observe_blocks(nn::Classifier& network, const Var& input, const Checkpoint& 
     if (entry.name.rfind(prefix, 0) != 0) continue;
     std::string block = entry.name.substr(prefix.size());
     REQUIRE_MESSAGE(outputs.count(block) == 1, "no output of " << block << " was seen");
-    worst.see(block, max_relative_difference(outputs[block], from_published(golden.read(entry.name))));
+    Tensor exact = from_published(golden.read(entry.name));
+    parity.block.see(block, max_relative_difference(outputs[block], exact));
+    if (!golden.find("eval/block32/" + block)) continue;
+    Tensor f32 = from_published(golden.read("eval/block32/" + block));
+    parity.block32.see(block, max_relative_difference(f32, exact));
   }
   return logits;
 }
@@ -84,11 +88,11 @@ Parity compare(nn::Classifier& network, const Checkpoint& golden) {
   network.eval();
   {
     NoGrad no_grad;
-    Var logits = observe_blocks(network, input, golden, parity.block);
+    Var logits = observe_blocks(network, input, golden, parity);
     parity.logits.see("eval/logits without gradients",
                       max_relative_difference(logits.value(), golden.read("eval/logits")));
   }
-  Var logits = observe_blocks(network, input, golden, parity.block);
+  Var logits = observe_blocks(network, input, golden, parity);
   Var loss = cross_entropy(logits, labels);
   compare_loss(logits, loss, golden, "eval/", parity.logits);
   backward(loss);
