@@ -253,7 +253,7 @@ TEST_CASE("safetensors: reading costs the tensors, and little more") {
   std::vector<Tensor> tensors;
   for (const auto& entry : checkpoint.entries()) tensors.push_back(checkpoint.read(entry.name));
   int64_t used = resident("VmHWM:") - before, needed = kCount * kBytes;
-  CHECK(used >= needed * 9 / 10);  // the measurement itself works
+  CHECK(used >= needed / 2);  // the measurement works: at most half lies in memory that was free before
   CHECK(used <= needed * 105 / 100 + (int64_t{64} << 20));
 }
 #endif
