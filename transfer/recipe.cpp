@@ -33,6 +33,7 @@ void for_each_setting(R& r, F&& f) {
   f("label_smoothing", r.label_smoothing);
   f("freeze_bn", r.freeze_bn);
   f("cached_features", r.cached_features);
+  f("head_first", r.head_first);
   f("views", r.views);
   f("keep_best", r.keep_best);
   f("validation", r.validation);
