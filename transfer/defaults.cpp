@@ -25,6 +25,7 @@ Recipe default_recipe(std::string_view model, const Strategy& strategy) {
       r.body_lr_scale = 0.3;
       r.weight_decay = 0.01;
       r.clip_norm = 1;
+      r.head_first = true;
       break;
     case Kind::scratch:
       r.epochs = 10;

@@ -31,7 +31,7 @@ struct Recipe {
   double label_smoothing = 0;
   bool freeze_bn = true;         // batch norm keeps its published statistics, also where its weights train
   bool cached_features = true;   // strategy head only: the trunk runs once
-  bool head_first = true;        // partial and full: start from the head that the strategy head finds (Kumar et al.,
+  bool head_first = false;       // partial and full: start from the head that the strategy head finds (Kumar et al.,
                                  // "Fine-tuning can distort pretrained features", 2022), not from a random one
   int views = 0;                 // with cached features: this many augmented views of each training picture as well
   bool keep_best = false;        // returns the epoch that was best on `validation`, not the last
