@@ -1,5 +1,6 @@
-// The differentiable operations. Each checks its inputs, allocates the result, calls its kernel and records its backward;
-// one file an op in autograd/ops/. Pictures are [N, H, W, C], convolution weights [O, KH, KW, I].
+// The differentiable operations. Each checks its inputs, allocates the result, calls its kernel and records
+// its backward; one file an op in autograd/ops/. Pictures are [N, H, W, C], convolution weights [O, KH, KW,
+// I].
 #pragma once
 
 #include "autograd/var.h"
@@ -20,20 +21,23 @@ Var linear(const Var& x, const Var& weight, const Var& bias = {});
 struct Conv2d {
   int64_t stride = 1;
   int64_t padding = 0;
-  int64_t groups = 1;  // group g sees input channels [g I, (g+1) I) and makes outputs [g O/groups, (g+1) O/groups)
+  int64_t groups =
+      1;  // group g sees input channels [g I, (g+1) I) and makes outputs [g O/groups, (g+1) O/groups)
   friend bool operator==(const Conv2d&, const Conv2d&) = default;
 };
 // x [N, H, W, C], weight [O, KH, KW, C / groups], bias [O] or undefined -> [N, OH, OW, O],
 // OH = (H + 2 padding - KH) / stride + 1. Cross-correlation, as in PyTorch's conv2d.
 Var conv2d(const Var& x, const Var& weight, const Var& bias, Conv2d how);
-// act(scale * conv2d(x, weight) + shift + residual) in one pass: scale and shift [O], undefined for 1 and 0; residual like
-// the result or undefined. For trunks that nothing trains: throws where an input needs a gradient.
+// act(scale * conv2d(x, weight) + shift + residual) in one pass: scale and shift [O], undefined for 1 and 0;
+// residual like the result or undefined. For trunks that nothing trains: throws where an input needs a
+// gradient.
 Var conv2d_affine(const Var& x, const Var& weight, Conv2d how, const Tensor& scale, const Tensor& shift,
                   const Var& residual, Activation act);
 
-// Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015). weight, bias, running_mean, running_var: [C].
-// With batch statistics: normalises by the batch's mean and biased variance and, where update is true, moves the running
-// statistics by `momentum` towards the batch's mean and unbiased variance. Needs more than one value per channel.
+// Batch normalisation over all axes but the last (Ioffe and Szegedy, 2015). weight, bias, running_mean,
+// running_var: [C]. With batch statistics: normalises by the batch's mean and biased variance and, where
+// update is true, moves the running statistics by `momentum` towards the batch's mean and unbiased variance.
+// Needs more than one value per channel.
 struct BatchNorm {
   double eps = 1e-5;
   double momentum = 0.1;
@@ -62,14 +66,16 @@ Var shortcut_a(const Var& x, int64_t stride, int64_t channels);
 Var concat_last(const std::vector<Var>& parts);
 // The same elements under another shape.
 Var reshape(const Var& x, const Shape& shape);
-// Each element is zero with probability p, else divided by 1 - p. Which ones is a function of (seed, index) alone.
+// Each element is zero with probability p, else divided by 1 - p. Which ones is a function of (seed, index)
+// alone.
 Var dropout(const Var& x, double p, uint64_t seed);
 // Softmax over the last axis.
 Var softmax(const Var& x);
 
 struct CrossEntropy {
   double label_smoothing = 0;  // the target is (1 - s) one-hot + s / classes
-  Tensor class_weights = {};   // [classes], the type of the logits; the mean is weighted by the labels' weights
+  Tensor class_weights =
+      {};  // [classes], the type of the logits; the mean is weighted by the labels' weights
   int64_t ignore_index = -100;
 };
 // logits [N, classes], labels i64 [N] -> scalar: the mean over the labels that are not ignored, as PyTorch's

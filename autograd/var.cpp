@@ -11,10 +11,10 @@ namespace detail {
 
 struct Node {
   Tensor value;
-  Tensor grad;                 // leaves only
+  Tensor grad;  // leaves only
   bool needs_grad = false;
   const char* op = "leaf";
-  uint64_t order = 0;          // newer nodes have higher numbers: a topological order without a search
+  uint64_t order = 0;  // newer nodes have higher numbers: a topological order without a search
   std::vector<std::shared_ptr<Node>> inputs;
   BackwardFn backward;
 
@@ -62,7 +62,9 @@ const Tensor& Var::value() const {
   return node_->value;
 }
 
-bool Var::needs_grad() const { return defined() && node_->needs_grad; }
+bool Var::needs_grad() const {
+  return defined() && node_->needs_grad;
+}
 
 void Var::set_requires_grad(bool requires_grad) const {
   GRAFT_CHECK(defined() && !node_->backward, "set_requires_grad: only on a leaf");
@@ -75,15 +77,21 @@ void Var::set_value(Tensor value) const {
   node_->value = std::move(value);
 }
 
-Tensor Var::grad() const { return defined() ? node_->grad : Tensor(); }
+Tensor Var::grad() const {
+  return defined() ? node_->grad : Tensor();
+}
 
 void Var::set_grad(Tensor grad) const {
   GRAFT_CHECK(defined(), "Var: undefined");
   node_->grad = std::move(grad);
 }
 
-Var Var::detach() const { return Var(value()); }
-const char* Var::op() const { return defined() ? node_->op : "undefined"; }
+Var Var::detach() const {
+  return Var(value());
+}
+const char* Var::op() const {
+  return defined() ? node_->op : "undefined";
+}
 
 Var record(const char* op, Tensor out, std::vector<Var> inputs, BackwardFn backward) {
   Var result(std::move(out));
@@ -112,11 +120,12 @@ void backward(const Var& loss, const Tensor& dy) {
   GRAFT_CHECK(dy.defined() || loss.value().numel() == 1, "backward: ", loss.shape(),
               " is not a scalar; give the gradient to start from");
   Tensor seed = dy.defined() ? dy : Tensor::full(loss.shape(), 1, loss.value().dtype());
-  GRAFT_CHECK(seed.shape() == loss.shape() && seed.dtype() == loss.value().dtype(), "backward: gradient ", seed,
-              " for a value of ", loss.value());
+  GRAFT_CHECK(seed.shape() == loss.shape() && seed.dtype() == loss.value().dtype(), "backward: gradient ",
+              seed, " for a value of ", loss.value());
 
   auto older = [](const auto& a, const auto& b) { return a->order < b->order; };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(older)> ready(older);
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(older)> ready(
+      older);
   std::unordered_map<Node*, Tensor> pending;  // gradients of nodes not yet reached
 
   auto deliver = [&](const std::shared_ptr<Node>& node, const Tensor& grad) {
@@ -138,17 +147,19 @@ void backward(const Var& loss, const Tensor& dy) {
     ready.pop();
     auto entry = pending.extract(node.get());
     Grads grads = node->backward(entry.mapped());
-    GRAFT_CHECK(grads.size() == node->inputs.size(), node->op, ": backward gave ", grads.size(), " gradients for ",
-                node->inputs.size(), " inputs");
+    GRAFT_CHECK(grads.size() == node->inputs.size(), node->op, ": backward gave ", grads.size(),
+                " gradients for ", node->inputs.size(), " inputs");
     for (size_t i = 0; i < grads.size(); ++i) {
       const auto& input = node->inputs[i];
       if (!input || !input->needs_grad) continue;
-      GRAFT_CHECK(grads[i].defined(), node->op, ": backward gave no gradient for input ", i, ", which needs one");
-      GRAFT_CHECK(grads[i].shape() == input->value.shape(), node->op, ": gradient ", grads[i].shape(), " of input ", i,
-                  " with shape ", input->value.shape());
+      GRAFT_CHECK(grads[i].defined(), node->op, ": backward gave no gradient for input ", i,
+                  ", which needs one");
+      GRAFT_CHECK(grads[i].shape() == input->value.shape(), node->op, ": gradient ", grads[i].shape(),
+                  " of input ", i, " with shape ", input->value.shape());
       deliver(input, grads[i]);
     }
-    // Frees what the op kept. The node stays a non-leaf, so a second backward through it is an error, not a silence.
+    // Frees what the op kept. The node stays a non-leaf, so a second backward through it is an error, not a
+    // silence.
     node->backward = [op = node->op](const Tensor&) -> Grads {
       fail(op, ": backward a second time through a tape that is already freed");
     };
@@ -156,8 +167,14 @@ void backward(const Var& loss, const Tensor& dy) {
   }
 }
 
-NoGrad::NoGrad() { ++no_grad_depth; }
-NoGrad::~NoGrad() { --no_grad_depth; }
-bool NoGrad::active() { return no_grad_depth > 0; }
+NoGrad::NoGrad() {
+  ++no_grad_depth;
+}
+NoGrad::~NoGrad() {
+  --no_grad_depth;
+}
+bool NoGrad::active() {
+  return no_grad_depth > 0;
+}
 
 }  // namespace graft

@@ -1,5 +1,6 @@
-// Var: a tensor with a place on the tape. Reverse-mode automatic differentiation, eager, one small tape: each op computes
-// its value at once and records how to turn the gradient of its output into the gradients of its inputs.
+// Var: a tensor with a place on the tape. Reverse-mode automatic differentiation, eager, one small tape: each
+// op computes its value at once and records how to turn the gradient of its output into the gradients of its
+// inputs.
 #pragma once
 
 #include <functional>
@@ -12,8 +13,8 @@ namespace graft {
 
 // Gradients of an op's inputs, in their order. An undefined tensor where no gradient is wanted.
 using Grads = std::vector<Tensor>;
-// From the gradient of the output (contiguous, its shape and type) to those of the inputs. A closure holds Tensors, never
-// Vars: what it captures is what the op keeps in memory until backward.
+// From the gradient of the output (contiguous, its shape and type) to those of the inputs. A closure holds
+// Tensors, never Vars: what it captures is what the op keeps in memory until backward.
 using BackwardFn = std::function<Grads(const Tensor& dy)>;
 
 namespace detail {
@@ -32,8 +33,8 @@ class Var {
   const Shape& shape() const { return value().shape(); }
   int64_t dim(int axis) const { return value().dim(axis); }
 
-  // True where a gradient will flow: a leaf that requires one, or the result of an op on such a Var. Ops ask this to
-  // decide what to keep; below the deepest trainable parameter it is false, and nothing is kept.
+  // True where a gradient will flow: a leaf that requires one, or the result of an op on such a Var. Ops ask
+  // this to decide what to keep; below the deepest trainable parameter it is false, and nothing is kept.
   bool needs_grad() const;
   // Leaves only.
   void set_requires_grad(bool requires_grad) const;
@@ -62,8 +63,8 @@ Var record(const char* op, Tensor out, std::vector<Var> inputs, BackwardFn backw
 // The result of an op without a derivative: throws, naming the op, where one would be needed.
 Var record_no_grad(const char* op, Tensor out, const std::vector<Var>& inputs);
 
-// Walks the tape from `loss` back to the leaves, newest node first, and adds to each leaf's gradient. Without dy the loss
-// must be a scalar, and dy is 1. The tape below `loss` is freed on the way.
+// Walks the tape from `loss` back to the leaves, newest node first, and adds to each leaf's gradient. Without
+// dy the loss must be a scalar, and dy is 1. The tape below `loss` is freed on the way.
 void backward(const Var& loss, const Tensor& dy = {});
 
 // While one is alive on this thread, ops record nothing.

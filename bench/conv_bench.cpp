@@ -1,6 +1,6 @@
-// Convolutions on one core. ResNet-50's 53 against im2col + Eigen and oneDNN; one training step's worth of MobileNetV2's 52
-// (forward, gradient of the input, gradient of the weight) against oneDNN. Each result is checked against the others before
-// the clock starts; outputs are poisoned with NaN first.
+// Convolutions on one core. ResNet-50's 53 against im2col + Eigen and oneDNN; one training step's worth of
+// MobileNetV2's 52 (forward, gradient of the input, gradient of the weight) against oneDNN. Each result is
+// checked against the others before the clock starts; outputs are poisoned with NaN first.
 //
 //   conv_bench [--batch N] [--repeats N] [--json FILE] [--network resnet50 | mobilenet_v2]
 
@@ -72,8 +72,10 @@ struct Table {
     double flops = 0;
     for (const Row& r : rows) {
       std::printf("%-28s %3d %8.3f", r.layer.c_str(), r.count, r.flops * 1e-9);
-      for (const Timing& t : r.timings) std::printf(" | %15.3f %8.1f", t.median * 1e3, r.flops / t.median * 1e-9);
-      for (size_t i = 1; i < r.timings.size(); ++i) std::printf(" %5.2f", r.timings[i].median / r.timings[0].median);
+      for (const Timing& t : r.timings)
+        std::printf(" | %15.3f %8.1f", t.median * 1e3, r.flops / t.median * 1e-9);
+      for (size_t i = 1; i < r.timings.size(); ++i)
+        std::printf(" %5.2f", r.timings[i].median / r.timings[0].median);
       std::printf("\n");
       flops += r.count * r.flops;
     }
@@ -85,7 +87,8 @@ struct Table {
     std::printf("\n(ratio: the reference's time divided by graft's)\n");
   }
   nlohmann::json json() const {
-    nlohmann::json out = {{"title", title}, {"layers", nlohmann::json::array()}, {"seconds", {}}, {"speedup", {}}};
+    nlohmann::json out = {
+        {"title", title}, {"layers", nlohmann::json::array()}, {"seconds", {}}, {"speedup", {}}};
     for (const Row& r : rows) {
       nlohmann::json layer = {{"layer", r.layer}, {"count", r.count}, {"flops", r.flops}};
       for (size_t i = 0; i < contenders.size(); ++i) {
@@ -114,7 +117,8 @@ struct Problem {
         window{c.stride, c.padding, c.groups} {}
 };
 
-Table forward_table(const std::string& network, const std::vector<ConvCase>& cases, int64_t batch, int repeats) {
+Table forward_table(const std::string& network, const std::vector<ConvCase>& cases, int64_t batch,
+                    int repeats) {
   Table table{network + " forward, batch " + str(batch) + ", one core", {"graft", "im2col + Eigen"}, {}};
 #ifdef GRAFT_HAS_DNNL
   table.contenders.insert(table.contenders.end(), {"oneDNN nhwc", "oneDNN any"});
@@ -145,12 +149,13 @@ Table forward_table(const std::string& network, const std::vector<ConvCase>& cas
 
 enum class Gradient { input, weight };
 
-Table gradient_table(const std::string& network, const std::vector<ConvCase>& cases, int64_t batch, int repeats,
-                     Gradient gradient) {
+Table gradient_table(const std::string& network, const std::vector<ConvCase>& cases, int64_t batch,
+                     int repeats, Gradient gradient) {
   bool input = gradient == Gradient::input;
-  Table table{network + (input ? " gradient of the input" : " gradient of the weight") + ", batch " + str(batch) +
-                  ", one core",
-              {"graft"}, {}};
+  Table table{network + (input ? " gradient of the input" : " gradient of the weight") + ", batch " +
+                  str(batch) + ", one core",
+              {"graft"},
+              {}};
 #ifdef GRAFT_HAS_DNNL
   table.contenders.insert(table.contenders.end(), {"oneDNN nhwc", "oneDNN any"});
 #endif
@@ -159,8 +164,10 @@ Table gradient_table(const std::string& network, const std::vector<ConvCase>& ca
     Problem p(c, batch);
     Tensor out = Tensor::full(input ? p.x.shape() : p.weight.shape(), NAN);
     auto run = [&] {
-      if (input) kernels::conv2d_grad_input(p.dy, p.weight, p.window, out);
-      else kernels::conv2d_grad_weight(p.x, p.dy, p.window, out);
+      if (input)
+        kernels::conv2d_grad_input(p.dy, p.weight, p.window, out);
+      else
+        kernels::conv2d_grad_weight(p.x, p.dy, p.window, out);
     };
     run();
     std::vector<Contender> contenders = {{"graft", run}};
@@ -198,24 +205,32 @@ int run(int argc, char** argv) {
   std::string json_file, network;
   for (int i = 1; i + 1 < argc; i += 2) {
     std::string option = argv[i];
-    if (option == "--batch") batch = number(argv[i + 1]);
-    else if (option == "--repeats") repeats = number(argv[i + 1]);
-    else if (option == "--json") json_file = argv[i + 1];
-    else if (option == "--network") network = argv[i + 1];
-    else fail<UsageError>("conv_bench: unknown option ", option);
+    if (option == "--batch")
+      batch = number(argv[i + 1]);
+    else if (option == "--repeats")
+      repeats = number(argv[i + 1]);
+    else if (option == "--json")
+      json_file = argv[i + 1];
+    else if (option == "--network")
+      network = argv[i + 1];
+    else
+      fail<UsageError>("conv_bench: unknown option ", option);
   }
   one_thread();
   std::printf("graft's kernels at level %s\n", std::string(to_text(kernels::cpu_level())).c_str());
   std::vector<Table> tables;
-  for (const auto& [name, cases] : {std::pair("resnet50", resnet50_cases()), {"mobilenet_v2", mobilenet_v2_cases()}}) {
+  for (const auto& [name, cases] :
+       {std::pair("resnet50", resnet50_cases()), {"mobilenet_v2", mobilenet_v2_cases()}}) {
     if (!network.empty() && network != name) continue;
     // im2col is no way to do a depthwise convolution, so Eigen stands only beside ResNet-50.
     if (std::string(name) == "resnet50") tables.push_back(forward_table(name, cases, batch, repeats));
     tables.push_back(gradient_table(name, cases, batch, repeats, Gradient::input));
     tables.push_back(gradient_table(name, cases, batch, repeats, Gradient::weight));
   }
-  nlohmann::json json = {{"cpu_level", std::string(to_text(kernels::cpu_level()))}, {"batch", batch},
-                         {"repeats", repeats}, {"tables", nlohmann::json::array()}};
+  nlohmann::json json = {{"cpu_level", std::string(to_text(kernels::cpu_level()))},
+                         {"batch", batch},
+                         {"repeats", repeats},
+                         {"tables", nlohmann::json::array()}};
   for (const Table& t : tables) {
     t.print();
     json["tables"].push_back(t.json());

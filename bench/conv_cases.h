@@ -14,16 +14,17 @@ struct ConvCase {
   int64_t out_size() const { return (size + 2 * padding - kernel) / stride + 1; }
   // A multiplication and an addition count as two.
   double flops(int64_t batch) const {
-    return 2.0 * static_cast<double>(batch * out_size() * out_size() * outputs * kernel * kernel * (channels / groups));
+    return 2.0 * static_cast<double>(batch * out_size() * out_size() * outputs * kernel * kernel *
+                                     (channels / groups));
   }
   std::string name() const {
     return std::to_string(size) + "^2 " + std::to_string(channels) + "->" + std::to_string(outputs) + " " +
-           std::to_string(kernel) + "x" + std::to_string(kernel) + (stride > 1 ? "/" + std::to_string(stride) : "") +
-           (groups > 1 ? " depthwise" : "");
+           std::to_string(kernel) + "x" + std::to_string(kernel) +
+           (stride > 1 ? "/" + std::to_string(stride) : "") + (groups > 1 ? " depthwise" : "");
   }
   bool same_layer(const ConvCase& o) const {
-    return size == o.size && channels == o.channels && outputs == o.outputs && kernel == o.kernel && stride == o.stride &&
-           groups == o.groups;
+    return size == o.size && channels == o.channels && outputs == o.outputs && kernel == o.kernel &&
+           stride == o.stride && groups == o.groups;
   }
 };
 
@@ -69,7 +70,12 @@ inline std::vector<ConvCase> mobilenet_v2_cases() {
     int64_t stride;
   };
   int64_t size = 112, channels = 32;
-  for (const Stage& s : {Stage{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2},
+  for (const Stage& s : {Stage{1, 16, 1, 1},
+                         {6, 24, 2, 2},
+                         {6, 32, 3, 2},
+                         {6, 64, 4, 2},
+                         {6, 96, 3, 1},
+                         {6, 160, 3, 2},
                          {6, 320, 1, 1}}) {
     for (int block = 0; block < s.blocks; ++block) {
       int64_t stride = block == 0 ? s.stride : 1, hidden = channels * s.expand;

@@ -1,4 +1,5 @@
-// What graft's convolutions are measured against: im2col with Eigen's matrix product, and oneDNN where it is installed.
+// What graft's convolutions are measured against: im2col with Eigen's matrix product, and oneDNN where it is
+// installed.
 #pragma once
 
 #include <Eigen/Core>
@@ -15,8 +16,8 @@
 
 namespace graft::bench {
 
-// im2col picture by picture, which keeps the gathered windows in cache, then one product; a 1 x 1 convolution at stride 1
-// needs no copy and is one product over the batch. The weights lie ready as [K, O].
+// im2col picture by picture, which keeps the gathered windows in cache, then one product; a 1 x 1 convolution
+// at stride 1 needs no copy and is one product over the batch. The weights lie ready as [K, O].
 class EigenConv {
  public:
   EigenConv(const ConvCase& c, int64_t batch, const Tensor& x, const Tensor& weight)
@@ -56,7 +57,8 @@ class EigenConv {
         for (int64_t i = 0; i < c_.kernel; ++i) {
           int64_t h = p * c_.stride - c_.padding + i;
           if (h < 0 || h >= c_.size) continue;
-          std::memcpy(row + i * run + first * c_.channels, picture + (h * c_.size + left + first) * c_.channels,
+          std::memcpy(row + i * run + first * c_.channels,
+                      picture + (h * c_.size + left + first) * c_.channels,
                       static_cast<size_t>((last - first) * c_.channels) * sizeof(float));
         }
       }
@@ -72,19 +74,22 @@ class EigenConv {
 
 #ifdef GRAFT_HAS_DNNL
 
-// Forward, gradient of the input and of the weight. Layouts: `nhwc` keeps pictures as graft has them, else oneDNN chooses;
-// its weights are always in the order that it asks for. Reorders happen before the clock starts.
+// Forward, gradient of the input and of the weight. Layouts: `nhwc` keeps pictures as graft has them, else
+// oneDNN chooses; its weights are always in the order that it asks for. Reorders happen before the clock
+// starts.
 class DnnlConv {
  public:
   enum class Pass { forward, grad_input, grad_weight };
 
-  DnnlConv(const ConvCase& c, int64_t batch, bool nhwc, Pass pass, const Tensor& x, const Tensor& weight, const Tensor& y)
+  DnnlConv(const ConvCase& c, int64_t batch, bool nhwc, Pass pass, const Tensor& x, const Tensor& weight,
+           const Tensor& y)
       : stream_(engine_) {
     using namespace dnnl;
     using md = memory::desc;
     using tag = memory::format_tag;
     auto f32 = memory::data_type::f32;
-    memory::dims xs = {batch, c.channels, c.size, c.size}, ys = {batch, c.outputs, c.out_size(), c.out_size()};
+    memory::dims xs = {batch, c.channels, c.size, c.size},
+                 ys = {batch, c.outputs, c.out_size(), c.out_size()};
     memory::dims ws = {c.outputs, c.channels, c.kernel, c.kernel}, strides = {c.stride, c.stride};
     memory::dims padding = {c.padding, c.padding};
     if (c.groups > 1) ws = {c.groups, c.outputs / c.groups, c.channels / c.groups, c.kernel, c.kernel};
@@ -94,8 +99,8 @@ class DnnlConv {
 
     bool forward = pass == Pass::forward;
     convolution_forward::primitive_desc hint(
-        {forward ? prop_kind::forward_inference : prop_kind::forward_training, forward ? auto_choice : direct, x_md, w_md,
-         y_md, strides, padding, padding},
+        {forward ? prop_kind::forward_inference : prop_kind::forward_training, forward ? auto_choice : direct,
+         x_md, w_md, y_md, strides, padding, padding},
         engine_);
     if (pass == Pass::forward) {
       place(hint.src_desc(), xs, tag::nhwc, x, DNNL_ARG_SRC);
@@ -104,14 +109,16 @@ class DnnlConv {
       primitive_ = convolution_forward(hint);
       result_ = DNNL_ARG_DST;
     } else if (pass == Pass::grad_input) {
-      convolution_backward_data::primitive_desc desc({direct, x_md, w_md, y_md, strides, padding, padding}, engine_, hint);
+      convolution_backward_data::primitive_desc desc({direct, x_md, w_md, y_md, strides, padding, padding},
+                                                     engine_, hint);
       place(desc.diff_src_desc(), xs, tag::nhwc, x, DNNL_ARG_DIFF_SRC);
       place(desc.weights_desc(), ws, weight_tag, weight, DNNL_ARG_WEIGHTS);
       place(desc.diff_dst_desc(), ys, tag::nhwc, y, DNNL_ARG_DIFF_DST);
       primitive_ = convolution_backward_data(desc);
       result_ = DNNL_ARG_DIFF_SRC;
     } else {
-      convolution_backward_weights::primitive_desc desc({direct, x_md, w_md, y_md, strides, padding, padding}, engine_, hint);
+      convolution_backward_weights::primitive_desc desc({direct, x_md, w_md, y_md, strides, padding, padding},
+                                                        engine_, hint);
       place(desc.src_desc(), xs, tag::nhwc, x, DNNL_ARG_SRC);
       place(desc.diff_weights_desc(), ws, weight_tag, weight, DNNL_ARG_DIFF_WEIGHTS);
       place(desc.diff_dst_desc(), ys, tag::nhwc, y, DNNL_ARG_DIFF_DST);

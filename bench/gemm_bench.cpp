@@ -1,5 +1,6 @@
-// Matrix products on one core, float, side by side with Eigen, OpenBLAS and oneDNN: goals P1 (n = 1024) and the layers of a
-// head and of a transformer. Results are checked against Eigen's before the clock starts; outputs are poisoned with NaN.
+// Matrix products on one core, float, side by side with Eigen, OpenBLAS and oneDNN: goals P1 (n = 1024) and
+// the layers of a head and of a transformer. Results are checked against Eigen's before the clock starts;
+// outputs are poisoned with NaN.
 //
 //   gemm_bench [--repeats N] [--json FILE]
 
@@ -45,21 +46,23 @@ std::vector<Contender> contenders(const GemmCase& size, const Tensor& a, const T
   using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   std::vector<Contender> all = {{"graft", [=] { kernels::matmul_nn(a, b, c); }}};
   all.push_back({"Eigen", [=] {
-    Eigen::Map<Matrix>(c.data<float>(), size.m, size.n).noalias() =
-        Eigen::Map<const Matrix>(a.data<float>(), size.m, size.k) * Eigen::Map<const Matrix>(b.data<float>(), size.k, size.n);
-  }});
+                   Eigen::Map<Matrix>(c.data<float>(), size.m, size.n).noalias() =
+                       Eigen::Map<const Matrix>(a.data<float>(), size.m, size.k) *
+                       Eigen::Map<const Matrix>(b.data<float>(), size.k, size.n);
+                 }});
 #ifdef GRAFT_HAS_OPENBLAS
   all.push_back({"OpenBLAS", [=] {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(size.m), static_cast<int>(size.n),
-                static_cast<int>(size.k), 1, a.data<float>(), static_cast<int>(size.k), b.data<float>(),
-                static_cast<int>(size.n), 0, c.data<float>(), static_cast<int>(size.n));
-  }});
+                   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(size.m),
+                               static_cast<int>(size.n), static_cast<int>(size.k), 1, a.data<float>(),
+                               static_cast<int>(size.k), b.data<float>(), static_cast<int>(size.n), 0,
+                               c.data<float>(), static_cast<int>(size.n));
+                 }});
 #endif
 #ifdef GRAFT_HAS_DNNL
   all.push_back({"oneDNN", [=] {
-    dnnl_sgemm('N', 'N', size.m, size.n, size.k, 1, a.data<float>(), size.k, b.data<float>(), size.n, 0, c.data<float>(),
-               size.n);
-  }});
+                   dnnl_sgemm('N', 'N', size.m, size.n, size.k, 1, a.data<float>(), size.k, b.data<float>(),
+                              size.n, 0, c.data<float>(), size.n);
+                 }});
 #endif
   return all;
 }
@@ -98,21 +101,26 @@ int run(int argc, char** argv) {
   std::string json_file;
   for (int i = 1; i + 1 < argc; i += 2) {
     std::string option = argv[i];
-    if (option == "--repeats") std::from_chars(argv[i + 1], argv[i + 1] + std::strlen(argv[i + 1]), repeats);
-    else if (option == "--json") json_file = argv[i + 1];
-    else fail<UsageError>("gemm_bench: unknown option ", option);
+    if (option == "--repeats")
+      std::from_chars(argv[i + 1], argv[i + 1] + std::strlen(argv[i + 1]), repeats);
+    else if (option == "--json")
+      json_file = argv[i + 1];
+    else
+      fail<UsageError>("gemm_bench: unknown option ", option);
   }
   one_thread();
   std::printf("graft's kernels at level %s; GFLOP/s on one core, median of %d\n",
               std::string(to_text(kernels::cpu_level())).c_str(), repeats);
   nlohmann::json rows = nlohmann::json::array();
-  for (const GemmCase& size : {GemmCase{1024, 1024, 1024}, {512, 1000, 2048}, {512, 768, 768}, {128, 3072, 768}, {49, 2048, 512}}) {
+  for (const GemmCase& size :
+       {GemmCase{1024, 1024, 1024}, {512, 1000, 2048}, {512, 768, 768}, {128, 3072, 768}, {49, 2048, 512}}) {
     Tensor a = random_matrix(size.m, size.k, 1), b = random_matrix(size.k, size.n, 2);
     Tensor c = Tensor::empty({size.m, size.n});
     std::vector<Contender> all = contenders(size, a, b, c);
     require_equal_results(all, c);
     std::vector<Timing> timings = measure(all, repeats);
-    std::printf("%5d x %5d x %5d", static_cast<int>(size.m), static_cast<int>(size.n), static_cast<int>(size.k));
+    std::printf("%5d x %5d x %5d", static_cast<int>(size.m), static_cast<int>(size.n),
+                static_cast<int>(size.k));
     nlohmann::json row = {{"m", size.m}, {"n", size.n}, {"k", size.k}};
     for (size_t i = 0; i < all.size(); ++i) {
       std::printf("  %s %.1f", all[i].name.c_str(), size.flops() / timings[i].median * 1e-9);
@@ -126,7 +134,9 @@ int run(int argc, char** argv) {
   if (!json_file.empty()) {
     std::ofstream(json_file) << nlohmann::json{{"cpu_level", std::string(to_text(kernels::cpu_level()))},
                                                {"repeats", repeats},
-                                               {"products", rows}}.dump(2) << "\n";
+                                               {"products", rows}}
+                                    .dump(2)
+                             << "\n";
   }
   return 0;
 }

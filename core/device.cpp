@@ -8,6 +8,8 @@ std::string to_text(Device device) {
   return device.is_cuda() ? str("cuda:", device.index) : std::string("cpu");
 }
 
-std::vector<Device> devices() { return {kCpu}; }
+std::vector<Device> devices() {
+  return {kCpu};
+}
 
 }  // namespace graft

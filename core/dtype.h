@@ -37,17 +37,25 @@ constexpr std::string_view to_text(DType t) {
 
 template <class T>
 struct DTypeOf;
-template <> struct DTypeOf<float> : std::integral_constant<DType, DType::f32> {};
-template <> struct DTypeOf<double> : std::integral_constant<DType, DType::f64> {};
-template <> struct DTypeOf<bf16> : std::integral_constant<DType, DType::bf16> {};
-template <> struct DTypeOf<f16> : std::integral_constant<DType, DType::f16> {};
-template <> struct DTypeOf<int64_t> : std::integral_constant<DType, DType::i64> {};
-template <> struct DTypeOf<int32_t> : std::integral_constant<DType, DType::i32> {};
-template <> struct DTypeOf<uint8_t> : std::integral_constant<DType, DType::u8> {};
-template <> struct DTypeOf<bool> : std::integral_constant<DType, DType::b8> {};
+template <>
+struct DTypeOf<float> : std::integral_constant<DType, DType::f32> {};
+template <>
+struct DTypeOf<double> : std::integral_constant<DType, DType::f64> {};
+template <>
+struct DTypeOf<bf16> : std::integral_constant<DType, DType::bf16> {};
+template <>
+struct DTypeOf<f16> : std::integral_constant<DType, DType::f16> {};
+template <>
+struct DTypeOf<int64_t> : std::integral_constant<DType, DType::i64> {};
+template <>
+struct DTypeOf<int32_t> : std::integral_constant<DType, DType::i32> {};
+template <>
+struct DTypeOf<uint8_t> : std::integral_constant<DType, DType::u8> {};
+template <>
+struct DTypeOf<bool> : std::integral_constant<DType, DType::b8> {};
 
-// with_real(x.dtype(), "softmax", [&](auto zero) { using T = decltype(zero); ... });  T is float or double: the types
-// that the CPU computes in. Any other type is an error that names the operation.
+// with_real(x.dtype(), "softmax", [&](auto zero) { using T = decltype(zero); ... });  T is float or double:
+// the types that the CPU computes in. Any other type is an error that names the operation.
 template <class F>
 void with_real(DType t, const char* op, F&& f) {
   switch (t) {

@@ -1,5 +1,5 @@
-// Every environment variable that graft reads, in one place; the README's table repeats these lines. Values are read
-// when asked for, so a test can set them.
+// Every environment variable that graft reads, in one place; the README's table repeats these lines. Values
+// are read when asked for, so a test can set them.
 #pragma once
 
 #include <cstdlib>
@@ -13,16 +13,30 @@ inline std::string get(const char* name) {
 }
 
 // GRAFT_ASSETS: folder of published checkpoints and photos for the tests; unset, those tests are skipped.
-inline std::string assets() { return get("GRAFT_ASSETS"); }
+inline std::string assets() {
+  return get("GRAFT_ASSETS");
+}
 // GRAFT_THREADS: threads that compute, 1 to 256; unset, one per processor this process may use.
-inline std::string threads() { return get("GRAFT_THREADS"); }
-// GRAFT_CPU: forces the instruction level of the CPU kernels: v2, v3 or v4; unset, the best that the machine has.
-inline std::string cpu() { return get("GRAFT_CPU"); }
+inline std::string threads() {
+  return get("GRAFT_THREADS");
+}
+// GRAFT_CPU: forces the instruction level of the CPU kernels: v2, v3 or v4; unset, the best that the machine
+// has.
+inline std::string cpu() {
+  return get("GRAFT_CPU");
+}
 // GRAFT_CACHE: folder of the cached features; unset, a folder `graft` under XDG_CACHE_HOME or ~/.cache.
-inline std::string cache() { return get("GRAFT_CACHE"); }
-// GRAFT_PARITY: folder of full-size references that tests/parity/torchvision_parity.sh writes; unset, that test is skipped.
-inline std::string parity() { return get("GRAFT_PARITY"); }
+inline std::string cache() {
+  return get("GRAFT_CACHE");
+}
+// GRAFT_PARITY: folder of full-size references that tests/parity/torchvision_parity.sh writes; unset, that
+// test is skipped.
+inline std::string parity() {
+  return get("GRAFT_PARITY");
+}
 // GRAFT_REQUIRE_CUDA: 1 makes "no GPU" a test failure.
-inline bool require_cuda() { return get("GRAFT_REQUIRE_CUDA") == "1"; }
+inline bool require_cuda() {
+  return get("GRAFT_REQUIRE_CUDA") == "1";
+}
 
 }  // namespace graft::env

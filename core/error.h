@@ -1,5 +1,5 @@
-// Errors are exceptions that name the operation, the values and the rule. Each class carries the exit code that the
-// program `graft` ends with, so that a script can tell bad data from a full disk.
+// Errors are exceptions that name the operation, the values and the rule. Each class carries the exit code
+// that the program `graft` ends with, so that a script can tell bad data from a full disk.
 #pragma once
 
 #include <stdexcept>
@@ -16,7 +16,8 @@ class Error : public std::runtime_error {
   virtual int exit_code() const noexcept { return 70; }
 };
 
-// The caller asked for something that does not exist or makes no sense: an unknown option, model or rule. Exit code 64.
+// The caller asked for something that does not exist or makes no sense: an unknown option, model or rule.
+// Exit code 64.
 class UsageError : public Error {
  public:
   using Error::Error;
@@ -59,13 +60,13 @@ template <class E = Error, class... Parts>
 }  // namespace graft
 
 // GRAFT_CHECK(k == b.dim(-2), "matmul: inner sizes ", k, " and ", b.dim(-2), " differ");
-#define GRAFT_CHECK(condition, ...)                        \
-  do {                                                     \
+#define GRAFT_CHECK(condition, ...)                               \
+  do {                                                            \
     if (!(condition)) ::graft::fail<::graft::Error>(__VA_ARGS__); \
   } while (0)
 
 // The same for what came from outside: GRAFT_CHECK_AS(DataError, ...) decides the exit code.
-#define GRAFT_CHECK_AS(ErrorType, condition, ...)              \
-  do {                                                         \
+#define GRAFT_CHECK_AS(ErrorType, condition, ...)                     \
+  do {                                                                \
     if (!(condition)) ::graft::fail<::graft::ErrorType>(__VA_ARGS__); \
   } while (0)

@@ -15,7 +15,9 @@
 namespace graft {
 namespace {
 
-std::string reason(int code) { return std::strerror(code); }
+std::string reason(int code) {
+  return std::strerror(code);
+}
 
 // Closed on every way out; `close` that fails is reported where it matters.
 struct Descriptor {
@@ -38,7 +40,7 @@ int write_all(int fd, std::string_view bytes) {
 }
 
 bool is_special(const std::string& path) {
-  struct stat info{};
+  struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
 }
 
@@ -47,8 +49,8 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-// A new, empty file beside `path`, with the permissions that the process gives to new files; -1 and errno where it
-// cannot be made.
+// A new, empty file beside `path`, with the permissions that the process gives to new files; -1 and errno
+// where it cannot be made.
 int create_beside(const std::string& path, std::string& name) {
   static std::atomic<int> count{0};
   for (int attempt = 0; attempt < 100; ++attempt) {
@@ -81,19 +83,21 @@ void write_file(const std::string& name, std::string_view bytes) {
   if (!error && ::rename(beside.c_str(), path.c_str()) != 0) error = errno;
   if (error) {
     ::unlink(beside.c_str());
-    fail<DiskError>(path, ": cannot be written (", reason(error), ", ", bytes_text(static_cast<double>(bytes.size())),
-                    " needed); nothing there was changed");
+    fail<DiskError>(path, ": cannot be written (", reason(error), ", ",
+                    bytes_text(static_cast<double>(bytes.size())), " needed); nothing there was changed");
   }
   Descriptor folder{::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.fd >= 0) ::fsync(folder.fd);  // the new name itself survives a power cut where the disk is honest
+  if (folder.fd >= 0)
+    ::fsync(folder.fd);  // the new name itself survives a power cut where the disk is honest
 }
 
 void require_writable(const std::string& path) {
-  struct stat info{};
+  struct stat info {};
   if (::stat(path.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) fail<DiskError>(path, ": is a folder; give the name of a file");
     if (!S_ISREG(info.st_mode)) {
-      if (::access(path.c_str(), W_OK) != 0) fail<DiskError>(path, ": cannot be written (", reason(errno), ")");
+      if (::access(path.c_str(), W_OK) != 0)
+        fail<DiskError>(path, ": cannot be written (", reason(errno), ")");
       return;
     }
   }

@@ -1,5 +1,5 @@
-// The two 16-bit floats as storage types; arithmetic happens in float. Conversions round to nearest, ties to even, and
-// keep subnormals, -0, infinities and NaN payload bits that fit.
+// The two 16-bit floats as storage types; arithmetic happens in float. Conversions round to nearest, ties to
+// even, and keep subnormals, -0, infinities and NaN payload bits that fit.
 #pragma once
 
 #include <bit>

@@ -162,7 +162,11 @@ void run_pieces(int64_t n, int64_t grain, RangeRef f) {
 
 }  // namespace detail
 
-int threads() { return pool().count(); }
-void set_threads(int count) { pool().resize(check_count(count)); }
+int threads() {
+  return pool().count();
+}
+void set_threads(int count) {
+  pool().resize(check_count(count));
+}
 
 }  // namespace graft

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4): names the bytes of a tensor, a file or a data set in certificates, receipts and caches.
+// SHA-256 (FIPS 180-4): names the bytes of a tensor, a file or a data set in certificates, receipts and
+// caches.
 #pragma once
 
 #include <array>
@@ -28,7 +29,11 @@ class Sha256 {
   uint64_t bytes_ = 0;
 };
 
-inline std::string sha256(std::string_view text) { return Sha256().add(text).hex(); }
-inline std::string sha256(const Tensor& tensor) { return Sha256().add(tensor).hex(); }
+inline std::string sha256(std::string_view text) {
+  return Sha256().add(text).hex();
+}
+inline std::string sha256(const Tensor& tensor) {
+  return Sha256().add(tensor).hex();
+}
 
 }  // namespace graft

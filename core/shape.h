@@ -1,5 +1,5 @@
-// Sizes of a tensor's axes, outermost first. Rank 0 is a scalar. No heap and trivially copyable, so that a shape goes
-// into a kernel by value.
+// Sizes of a tensor's axes, outermost first. Rank 0 is a scalar. No heap and trivially copyable, so that a
+// shape goes into a kernel by value.
 #pragma once
 
 #include <array>

@@ -12,11 +12,12 @@
 namespace graft {
 namespace {
 
-// Size classes: 16 steps to a power of two, at least 64 bytes. At most 1/16 of a block is waste, and a training loop
-// that allocates the same shapes every step is served from the cache without asking the system.
+// Size classes: 16 steps to a power of two, at least 64 bytes. At most 1/16 of a block is waste, and a
+// training loop that allocates the same shapes every step is served from the cache without asking the system.
 int64_t size_class(int64_t bytes) {
   if (bytes <= 64) return 64;
-  int64_t step = std::max<int64_t>(64, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 16);
+  int64_t step =
+      std::max<int64_t>(64, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes))) / 16);
   return (bytes + step - 1) / step * step;
 }
 
@@ -110,10 +111,18 @@ std::shared_ptr<Storage> Storage::allocate(int64_t bytes, Device device) {
   return std::shared_ptr<Storage>(new Storage(data, bytes, reserved, device));
 }
 
-Storage::~Storage() { cpu_cache().give(data_, bytes_, reserved_); }
+Storage::~Storage() {
+  cpu_cache().give(data_, bytes_, reserved_);
+}
 
-MemoryUse memory_use(Device) { return cpu_cache().use(); }
-void reset_peak_memory(Device) { cpu_cache().reset_peak(); }
-void release_cached_memory() { cpu_cache().release(); }
+MemoryUse memory_use(Device) {
+  return cpu_cache().use();
+}
+void reset_peak_memory(Device) {
+  cpu_cache().reset_peak();
+}
+void release_cached_memory() {
+  cpu_cache().release();
+}
 
 }  // namespace graft

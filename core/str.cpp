@@ -20,7 +20,8 @@ std::string bytes_text(double bytes) {
 
 namespace {
 
-// Length of the valid UTF-8 sequence at the start of `s`, 0 if there is none (overlong forms and surrogates are none).
+// Length of the valid UTF-8 sequence at the start of `s`, 0 if there is none (overlong forms and surrogates
+// are none).
 size_t utf8_length(std::string_view s) {
   auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
   auto tail = [&](size_t i) { return i < s.size() && (byte(i) & 0xC0) == 0x80; };

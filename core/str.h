@@ -10,10 +10,18 @@ namespace graft {
 
 namespace detail {
 
-inline void append(std::string& out, std::string_view text) { out += text; }
-inline void append(std::string& out, const char* text) { out += text; }
-inline void append(std::string& out, char c) { out += c; }
-inline void append(std::string& out, bool b) { out += b ? "true" : "false"; }
+inline void append(std::string& out, std::string_view text) {
+  out += text;
+}
+inline void append(std::string& out, const char* text) {
+  out += text;
+}
+inline void append(std::string& out, char c) {
+  out += c;
+}
+inline void append(std::string& out, bool b) {
+  out += b ? "true" : "false";
+}
 
 template <std::integral I>
 void append(std::string& out, I value) {
@@ -32,7 +40,9 @@ void append(std::string& out, F value) {
 
 // Any type with a free function to_text(value), found by argument-dependent lookup.
 template <class T>
-  requires requires(const T& t) { std::string(to_text(t)); }
+requires requires(const T& t) {
+  std::string(to_text(t));
+}
 void append(std::string& out, const T& value) {
   out += to_text(value);
 }

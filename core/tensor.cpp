@@ -73,7 +73,8 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
       bytes = 0;
       break;
     }
-    GRAFT_CHECK_AS(MemoryError, !__builtin_mul_overflow(bytes, s, &bytes), "tensor: shape ", shape, " is too large");
+    GRAFT_CHECK_AS(MemoryError, !__builtin_mul_overflow(bytes, s, &bytes), "tensor: shape ", shape,
+                   " is too large");
   }
   Tensor t;
   t.storage_ = Storage::allocate(bytes, device);
@@ -123,8 +124,8 @@ Tensor Tensor::reshape(const Shape& shape) const {
 }
 
 Tensor Tensor::slice(int axis, int64_t begin, int64_t end) const {
-  GRAFT_CHECK(begin >= 0 && begin <= end && end <= dim(axis), "slice: [", begin, ", ", end, ") of axis ", axis, " of ",
-              shape_);
+  GRAFT_CHECK(begin >= 0 && begin <= end && end <= dim(axis), "slice: [", begin, ", ", end, ") of axis ",
+              axis, " of ", shape_);
   Tensor t = *this;
   t.offset_ += begin * strides_[axis];
   t.shape_[axis] = end - begin;
@@ -172,7 +173,9 @@ Tensor Tensor::as_strided(const Shape& shape, const Shape& strides, int64_t offs
   return t;
 }
 
-Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
+Tensor Tensor::contiguous() const {
+  return is_contiguous() ? *this : clone();
+}
 
 Tensor Tensor::clone() const {
   if (!defined()) return {};

@@ -25,8 +25,8 @@ class Tensor {
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape) {
     Tensor t = empty(shape, DTypeOf<T>::value);
-    GRAFT_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "tensor: ", values.size(), " values for shape ",
-                shape);
+    GRAFT_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "tensor: ", values.size(),
+                " values for shape ", shape);
     std::copy(values.begin(), values.end(), t.data<T>());
     return t;
   }
@@ -54,8 +54,8 @@ class Tensor {
   // The first element. The element type must be the tensor's: no silent reinterpretation.
   template <class T>
   T* data() const {
-    GRAFT_CHECK(DTypeOf<T>::value == dtype_, "tensor: asked for ", DTypeOf<T>::value, " elements of a ", dtype_,
-                " tensor");
+    GRAFT_CHECK(DTypeOf<T>::value == dtype_, "tensor: asked for ", DTypeOf<T>::value, " elements of a ",
+                dtype_, " tensor");
     return static_cast<T*>(raw());
   }
   void* raw() const {

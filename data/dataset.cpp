@@ -93,14 +93,16 @@ Batch load_batch(const Dataset& dataset, std::span<const Sample> samples, std::s
       ++next_bad;
       continue;
     }
-    if (kept != i) std::memcpy(pixels + kept * row, pixels + i * row, static_cast<size_t>(row) * sizeof(float));
+    if (kept != i)
+      std::memcpy(pixels + kept * row, pixels + i * row, static_cast<size_t>(row) * sizeof(float));
     batch.sample.push_back(indices[static_cast<size_t>(i)]);
     ++kept;
   }
   if (kept < rows) batch.images = batch.images.slice(0, 0, kept);
   batch.labels = Tensor::empty({kept}, DType::i64);
   for (int64_t i = 0; i < kept; ++i) {
-    batch.labels.data<int64_t>()[i] = samples[static_cast<size_t>(batch.sample[static_cast<size_t>(i)])].label;
+    batch.labels.data<int64_t>()[i] =
+        samples[static_cast<size_t>(batch.sample[static_cast<size_t>(i)])].label;
   }
   return batch;
 }

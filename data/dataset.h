@@ -20,10 +20,11 @@ struct Sample {
 
 struct Dataset {
   std::string root;
-  std::vector<std::string> classes;  // in byte order, as Python's sorted() and torchvision's ImageFolder have them
-  std::vector<Sample> train, test;   // each by class, then by file name in byte order
-  std::string test_from;             // "test", "val", or "split" where the folder has neither
-  int64_t ignored = 0;               // files that are no .jpg, .jpeg or .png by name
+  std::vector<std::string>
+      classes;  // in byte order, as Python's sorted() and torchvision's ImageFolder have them
+  std::vector<Sample> train, test;  // each by class, then by file name in byte order
+  std::string test_from;            // "test", "val", or "split" where the folder has neither
+  int64_t ignored = 0;              // files that are no .jpg, .jpeg or .png by name
   std::string path(const Sample& sample) const { return root + "/" + sample.file; }
 };
 
@@ -32,15 +33,15 @@ struct DatasetOptions {
   uint64_t seed = 0;        // of that split
 };
 
-// Scans a folder of class folders, or one with train/ and test/ (or val/, or validation/) inside. A class is a folder with
-// pictures in it, deeper folders included; names that begin with a dot are passed over. A class of train/ may be missing
-// in test/. Throws DataError, saying what was found and what to do, for: a missing folder, no class folders, one class, a
-// class without pictures, a class in test/ alone, class names that differ only by case, a link that leads back to a folder
-// above it, a name that is not UTF-8.
+// Scans a folder of class folders, or one with train/ and test/ (or val/, or validation/) inside. A class is
+// a folder with pictures in it, deeper folders included; names that begin with a dot are passed over. A class
+// of train/ may be missing in test/. Throws DataError, saying what was found and what to do, for: a missing
+// folder, no class folders, one class, a class without pictures, a class in test/ alone, class names that
+// differ only by case, a link that leads back to a folder above it, a name that is not UTF-8.
 Dataset scan_folder(const std::string& root, const DatasetOptions& options = {});
 
-// Splits by seed, class by class: round(share * count) samples of each class go to the second part, but never all and,
-// where share > 0 and the class has two or more, never none. Both parts keep the order of `samples`.
+// Splits by seed, class by class: round(share * count) samples of each class go to the second part, but never
+// all and, where share > 0 and the class has two or more, never none. Both parts keep the order of `samples`.
 struct Split {
   std::vector<Sample> first, second;
 };
@@ -57,17 +58,19 @@ struct BadPicture {
 
 struct ReadOptions {
   DecodeOptions decode = {};  // `warnings` are told in the samples' order
-  // Leave out pictures that cannot be read and list them. Off: the first of them (in the samples' order) ends the call
-  // with its DataError.
+  // Leave out pictures that cannot be read and list them. Off: the first of them (in the samples' order) ends
+  // the call with its DataError.
   bool skip_bad = false;
 };
 
-// The decoded pictures, in the samples' order, read in parallel. One that was left out has width 0 and stands in `bad`.
+// The decoded pictures, in the samples' order, read in parallel. One that was left out has width 0 and stands
+// in `bad`.
 struct Pictures {
   std::vector<Image> images;
   std::vector<BadPicture> bad;
 };
-Pictures read_images(const Dataset& dataset, std::span<const Sample> samples, const ReadOptions& options = {});
+Pictures read_images(const Dataset& dataset, std::span<const Sample> samples,
+                     const ReadOptions& options = {});
 
 struct Batch {
   Tensor images;                // f32 [N, crop, crop, 3]
@@ -78,11 +81,11 @@ struct Batch {
 
 struct BatchOptions : ReadOptions {
   std::optional<Augment> augment;  // unset: the evaluation's input
-  uint64_t seed = 0, epoch = 0;    // a picture's random numbers come from Rng(seed, epoch, index in `samples`)
+  uint64_t seed = 0, epoch = 0;  // a picture's random numbers come from Rng(seed, epoch, index in `samples`)
 };
 
-// Reads, decodes and preprocesses samples[indices[0]], samples[indices[1]], ... in parallel. Bit-identical for any thread
-// count; with augmentation, what a sample becomes does not depend on the batch that it is in.
+// Reads, decodes and preprocesses samples[indices[0]], samples[indices[1]], ... in parallel. Bit-identical
+// for any thread count; with augmentation, what a sample becomes does not depend on the batch that it is in.
 Batch load_batch(const Dataset& dataset, std::span<const Sample> samples, std::span<const int64_t> indices,
                  const Preprocess& preprocess, const BatchOptions& options = {});
 

@@ -90,8 +90,9 @@ Format sniff(std::string_view bytes, std::string_view name) {
 void check_size(int64_t width, int64_t height, std::string_view name) {
   GRAFT_CHECK_AS(DataError, width >= 1 && height >= 1, name, ": the header says ", width, " x ", height,
                  " pixels, each side must be at least 1");
-  GRAFT_CHECK_AS(DataError, width <= kMaxSide && height <= kMaxSide && width * height <= kMaxPixels, name, ": ", width,
-                 " x ", height, " pixels, at most ", kMaxSide, " a side and ", kMaxPixels, " in all are read");
+  GRAFT_CHECK_AS(DataError, width <= kMaxSide && height <= kMaxSide && width * height <= kMaxPixels, name,
+                 ": ", width, " x ", height, " pixels, at most ", kMaxSide, " a side and ", kMaxPixels,
+                 " in all are read");
 }
 
 Image decode(std::span<const uint8_t> bytes, std::string_view raw_name, const DecodeOptions& options) {
@@ -120,7 +121,8 @@ std::vector<uint8_t> read_bytes(const std::string& path) {
   GRAFT_CHECK_AS(DataError, fstat(file.fd, &info) == 0, name, ": cannot be read: ", reason());
   GRAFT_CHECK_AS(DataError, !S_ISDIR(info.st_mode), name, ": a folder, not a picture");
   GRAFT_CHECK_AS(DataError, S_ISREG(info.st_mode), name, ": not a regular file");
-  GRAFT_CHECK_AS(DataError, info.st_size <= int64_t{1} << 30, name, ": ", info.st_size, " bytes, more than 1 GiB");
+  GRAFT_CHECK_AS(DataError, info.st_size <= int64_t{1} << 30, name, ": ", info.st_size,
+                 " bytes, more than 1 GiB");
   std::vector<uint8_t> bytes(static_cast<size_t>(info.st_size));
   size_t filled = 0;
   while (filled < bytes.size()) {

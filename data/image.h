@@ -1,4 +1,5 @@
-// Pictures: reading JPEG and PNG, writing PNG. The decoder stands behind decode(), so that it can be replaced.
+// Pictures: reading JPEG and PNG, writing PNG. The decoder stands behind decode(), so that it can be
+// replaced.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ inline constexpr int64_t kMaxSide = 16'384;
 void check_size(int64_t width, int64_t height, std::string_view name);
 
 struct DecodeOptions {
-  // Turn and mirror the picture as its EXIF orientation says. Off: Pillow's Image.open().convert("RGB"), and so
-  // torchvision's loader, leave it alone, and published networks were trained that way.
+  // Turn and mirror the picture as its EXIF orientation says. Off: Pillow's Image.open().convert("RGB"), and
+  // so torchvision's loader, leave it alone, and published networks were trained that way.
   bool exif_orient = false;
   // Accept a JPEG that ends too early; what is missing is grey.
   bool allow_truncated = false;
@@ -38,8 +39,9 @@ struct DecodeOptions {
   std::vector<std::string>* warnings = nullptr;
 };
 
-// The picture in the bytes of a JPEG or PNG file. Grey becomes RGB, alpha is dropped, a palette is resolved, of 16 bits
-// the upper 8 stay. `name` stands in messages only. Throws DataError that names the file, what was found and the rule.
+// The picture in the bytes of a JPEG or PNG file. Grey becomes RGB, alpha is dropped, a palette is resolved,
+// of 16 bits the upper 8 stay. `name` stands in messages only. Throws DataError that names the file, what was
+// found and the rule.
 Image decode(std::span<const uint8_t> bytes, std::string_view name, const DecodeOptions& options = {});
 
 // The bytes of a file, DataError where it cannot be read. Refuses more than 1 GiB.

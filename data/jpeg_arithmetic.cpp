@@ -8,13 +8,17 @@ namespace {
 constexpr int kConstantBits = 13;
 constexpr int kExtraBits = 2;  // kept between the two passes
 
-constexpr int32_t fix(double x) { return static_cast<int32_t>(x * (1 << kConstantBits) + 0.5); }
+constexpr int32_t fix(double x) {
+  return static_cast<int32_t>(x * (1 << kConstantBits) + 0.5);
+}
 
-uint8_t clamp8(int32_t v) { return static_cast<uint8_t>(std::clamp(v, 0, 255)); }
+uint8_t clamp8(int32_t v) {
+  return static_cast<uint8_t>(std::clamp(v, 0, 255));
+}
 
-// Eight one-dimensional transforms side by side: element k of transform i is in[k * along + i * across], and the result
-// takes the same place in out, shifted right by kShift with rounding. Wide coefficients of a malicious file may overflow;
-// unsigned arithmetic makes that a wrong pixel and no undefined behaviour.
+// Eight one-dimensional transforms side by side: element k of transform i is in[k * along + i * across], and
+// the result takes the same place in out, shifted right by kShift with rounding. Wide coefficients of a
+// malicious file may overflow; unsigned arithmetic makes that a wrong pixel and no undefined behaviour.
 template <int kShift, class In>
 void transform(const In* in, int along, int across, int32_t* out) {
   using U = uint32_t;

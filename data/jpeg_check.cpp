@@ -28,7 +28,9 @@ enum Marker : uint8_t {
   kCOM = 0xFE,
 };
 
-bool is_sof(uint8_t m) { return m >= 0xC0 && m <= 0xCF && m != kDHT && m != kDAC && m != 0xC8; }
+bool is_sof(uint8_t m) {
+  return m >= 0xC0 && m <= 0xCF && m != kDHT && m != kDAC && m != 0xC8;
+}
 
 std::string marker_text(uint8_t m) {
   constexpr char kHex[] = "0123456789ABCDEF";
@@ -107,11 +109,14 @@ class Checker {
     }
     check(marker != kSOI, "byte ", at - 2, ": a second SOI marker: two JPEG files in one");
     check(marker < 0xD0 || marker > 0xD7, "byte ", at - 2, ": restart marker outside of a scan");
-    check(marker != 0x01, "byte ", at - 2, ": marker FF01 (TEM) belongs to arithmetic coding, which is not read");
+    check(marker != 0x01, "byte ", at - 2,
+          ": marker FF01 (TEM) belongs to arithmetic coding, which is not read");
     if (bytes_.size() - at < 2) return cut(str("in the segment ", marker_text(marker), " at byte ", at - 2));
     size_t length = size_t{bytes_[at]} << 8 | bytes_[at + 1];
-    check(length >= 2, "byte ", at - 2, ": segment ", marker_text(marker), " of length ", length, ", at least 2");
-    if (length > bytes_.size() - at) return cut(str("in the segment ", marker_text(marker), " at byte ", at - 2));
+    check(length >= 2, "byte ", at - 2, ": segment ", marker_text(marker), " of length ", length,
+          ", at least 2");
+    if (length > bytes_.size() - at)
+      return cut(str("in the segment ", marker_text(marker), " at byte ", at - 2));
     Body body = bytes_.subspan(at + 2, length - 2);
     use(marker, body, at - 2);
     at += length;
@@ -135,7 +140,8 @@ class Checker {
     } else if (marker == kAPP0 && body.size() >= 5 && std::memcmp(body.data(), "JFIF", 5) == 0) {
       // Kept: it says that three components are YCbCr.
     } else if (marker >= kAPP0 && marker <= kAPP15) {
-      if (marker == kAPP1 && info_.exif.empty() && body.size() >= 6 && std::memcmp(body.data(), "Exif\0", 6) == 0) {
+      if (marker == kAPP1 && info_.exif.empty() && body.size() >= 6 &&
+          std::memcmp(body.data(), "Exif\0", 6) == 0) {
         info_.exif.assign(body.begin(), body.end());
       }
       keep = false;
@@ -143,7 +149,8 @@ class Checker {
       keep = false;
     } else {
       check(marker != kDAC, "an arithmetic-coded JPEG, which is not read; convert it to a baseline JPEG");
-      check(marker != kDHP && marker != kEXP, "a hierarchical JPEG, which is not read; convert it to a baseline JPEG");
+      check(marker != kDHP && marker != kEXP,
+            "a hierarchical JPEG, which is not read; convert it to a baseline JPEG");
       check(marker != kDNL, "byte ", at, ": a DNL segment, which is not read; convert it to a baseline JPEG");
       check(marker == kSOS, "byte ", at, ": unknown marker ", marker_text(marker));
     }
@@ -165,7 +172,8 @@ class Checker {
     int64_t height = b[1] << 8 | b[2], width = b[3] << 8 | b[4];
     check_size(width, height, name_);
     const int count = b[5];
-    check(count == 1 || count == 3 || count == 4, count, " components, only 1 (grey), 3 (colour) and 4 (CMYK) are read");
+    check(count == 1 || count == 3 || count == 4, count,
+          " components, only 1 (grey), 3 (colour) and 4 (CMYK) are read");
     frame_.progressive = marker == 0xC2;
     int h_max = 1, v_max = 1;
     for (int i = 0; i < count; ++i) {
@@ -175,8 +183,8 @@ class Checker {
       component.h = c[1] >> 4;
       component.v = c[1] & 15;
       component.quantisation = c[2];
-      check(component.h >= 1 && component.h <= 4 && component.v >= 1 && component.v <= 4, "component ", component.id,
-            " has sampling factors ", component.h, " x ", component.v, ", must be 1 to 4");
+      check(component.h >= 1 && component.h <= 4 && component.v >= 1 && component.v <= 4, "component ",
+            component.id, " has sampling factors ", component.h, " x ", component.v, ", must be 1 to 4");
       check(component.quantisation <= 3, "component ", component.id, " uses quantisation table ",
             component.quantisation, ", must be 0 to 3");
       for (const JpegComponent& other : frame_.components) {
@@ -191,8 +199,8 @@ class Checker {
     frame_.mcus_x = up(width, 8 * h_max);
     frame_.mcus_y = up(height, 8 * v_max);
     for (JpegComponent& c : frame_.components) {
-      check(h_max % c.h == 0 && v_max % c.v == 0, "sampling factors ", c.h, " x ", c.v, " beside ", h_max, " x ", v_max,
-            ": fractions are not read; convert it to a baseline JPEG");
+      check(h_max % c.h == 0 && v_max % c.v == 0, "sampling factors ", c.h, " x ", c.v, " beside ", h_max,
+            " x ", v_max, ": fractions are not read; convert it to a baseline JPEG");
       c.blocks_x = up(up(width * c.h, h_max), 8);
       c.blocks_y = up(up(height * c.v, v_max), 8);
       c.padded_x = frame_.mcus_x * c.h;
@@ -255,7 +263,8 @@ class Checker {
       check(walk.ended_early, "the data of scan ", scans_, " are damaged: ", walk.problem);
       return cut(str("in scan ", scans_, ", ", walk.problem));
     }
-    if (walk.left_over > 0) warn(walk.left_over, " zero bytes after the data of scan ", scans_, " are ignored");
+    if (walk.left_over > 0)
+      warn(walk.left_over, " zero bytes after the data of scan ", scans_, " are ignored");
     return end;
   }
 
@@ -274,17 +283,23 @@ class Checker {
     int blocks = 0;
     for (size_t i = 0; i < count; ++i) {
       int id = b[1 + 2 * i], dc = b[2 + 2 * i] >> 4, ac = b[2 + 2 * i] & 15;
-      auto c = std::find_if(frame_.components.begin(), frame_.components.end(), [&](auto& x) { return x.id == id; });
-      check(c != frame_.components.end(), "scan ", scans_, " names component ", id, ", which the frame does not have");
-      for (const auto& part : scan.parts) check(part.component != &*c, "scan ", scans_, " names component ", id, " twice");
-      check(dc <= 3 && ac <= 3, "scan ", scans_, " uses Huffman tables ", dc, " and ", ac, ", must be 0 to 3");
+      auto c = std::find_if(frame_.components.begin(), frame_.components.end(),
+                            [&](auto& x) { return x.id == id; });
+      check(c != frame_.components.end(), "scan ", scans_, " names component ", id,
+            ", which the frame does not have");
+      for (const auto& part : scan.parts)
+        check(part.component != &*c, "scan ", scans_, " names component ", id, " twice");
+      check(dc <= 3 && ac <= 3, "scan ", scans_, " uses Huffman tables ", dc, " and ", ac,
+            ", must be 0 to 3");
       const auto& quantisation = quantisation_[static_cast<size_t>(c->quantisation)];
-      check(quantisation.defined, "quantisation table ", c->quantisation, " of component ", id, " is missing");
+      check(quantisation.defined, "quantisation table ", c->quantisation, " of component ", id,
+            " is missing");
       const JpegHuffman& dc_table = huffman_[0][static_cast<size_t>(dc)];
       const JpegHuffman& ac_table = huffman_[1][static_cast<size_t>(ac)];
-      check(dc_table.defined() || scan.spectral_start > 0 || scan.high > 0, "DC Huffman table ", dc, " of component ", id,
+      check(dc_table.defined() || scan.spectral_start > 0 || scan.high > 0, "DC Huffman table ", dc,
+            " of component ", id, " is missing");
+      check(ac_table.defined() || scan.spectral_end == 0, "AC Huffman table ", ac, " of component ", id,
             " is missing");
-      check(ac_table.defined() || scan.spectral_end == 0, "AC Huffman table ", ac, " of component ", id, " is missing");
       if (frame_.progressive) {
         advance(*c, scan);
       } else {
@@ -307,17 +322,19 @@ class Checker {
       return;
     }
     bool dc = s.spectral_start == 0;
-    check(dc ? s.spectral_end == 0 : s.spectral_start <= s.spectral_end && s.spectral_end <= 63, "scan ", scans_,
-          " has the band ", s.spectral_start, " to ", s.spectral_end, ", must be 0 alone or within 1 to 63");
-    check(dc || components == 1, "scan ", scans_, " has AC coefficients of ", components, " components, must be 1");
-    check(s.low <= 13 && (s.high == 0 || s.high == s.low + 1), "scan ", scans_, " refines bit ", s.low, " after bit ",
-          s.high, ", must be the next one");
+    check(dc ? s.spectral_end == 0 : s.spectral_start <= s.spectral_end && s.spectral_end <= 63, "scan ",
+          scans_, " has the band ", s.spectral_start, " to ", s.spectral_end,
+          ", must be 0 alone or within 1 to 63");
+    check(dc || components == 1, "scan ", scans_, " has AC coefficients of ", components,
+          " components, must be 1");
+    check(s.low <= 13 && (s.high == 0 || s.high == s.low + 1), "scan ", scans_, " refines bit ", s.low,
+          " after bit ", s.high, ", must be the next one");
   }
 
   // Each bit of a progressive coefficient comes once, from the top, and DC before AC.
   void advance(JpegComponent& c, const JpegScan& s) {
-    check(s.spectral_start == 0 || c.precision[0] >= 0, "scan ", scans_, " has AC coefficients of component ", c.id,
-          " before its DC");
+    check(s.spectral_start == 0 || c.precision[0] >= 0, "scan ", scans_, " has AC coefficients of component ",
+          c.id, " before its DC");
     for (int k = s.spectral_start; k <= s.spectral_end; ++k) {
       int8_t& precision = c.precision[static_cast<size_t>(k)];
       bool next = s.high == 0 ? precision < 0 : precision == s.high;
@@ -336,8 +353,8 @@ class Checker {
       count += bytes_[at] == kSOS;
     }
     int64_t pixels = frame_.width * frame_.height;
-    check(count <= std::max<int64_t>(1, kMaxPixelScans / pixels), count, " scans of ", frame_.width, " x ", frame_.height,
-          " pixels, scans times pixels may be at most ", kMaxPixelScans);
+    check(count <= std::max<int64_t>(1, kMaxPixelScans / pixels), count, " scans of ", frame_.width, " x ",
+          frame_.height, " pixels, scans times pixels may be at most ", kMaxPixelScans);
   }
 
   bool complete() const {

@@ -16,7 +16,8 @@ std::string JpegHuffman::define(std::span<const uint8_t, 16> counts, std::span<c
   for (int length = 1; length <= 16; ++length) {
     const uint32_t step = 1u << (16 - length);
     const int32_t count = counts[static_cast<size_t>(length - 1)];
-    if (code + static_cast<uint32_t>(count) * step > 0x10000) return str("more codes of ", length, " bits than exist");
+    if (code + static_cast<uint32_t>(count) * step > 0x10000)
+      return str("more codes of ", length, " bits than exist");
     offset_[static_cast<size_t>(length)] = place - static_cast<int32_t>(code >> (16 - length));
     for (int32_t i = 0; i < count; ++i, ++place, code += step) {
       uint8_t symbol = symbols[static_cast<size_t>(place)];
@@ -58,8 +59,10 @@ class Bits {
     bytes_.clear();
     for (size_t i = 0; i < stuffed.size();) {
       const void* found = std::memchr(&stuffed[i], 0xFF, stuffed.size() - i);
-      size_t end = found ? static_cast<size_t>(static_cast<const uint8_t*>(found) - stuffed.data()) : stuffed.size();
-      bytes_.insert(bytes_.end(), stuffed.begin() + static_cast<ptrdiff_t>(i), stuffed.begin() + static_cast<ptrdiff_t>(end));
+      size_t end =
+          found ? static_cast<size_t>(static_cast<const uint8_t*>(found) - stuffed.data()) : stuffed.size();
+      bytes_.insert(bytes_.end(), stuffed.begin() + static_cast<ptrdiff_t>(i),
+                    stuffed.begin() + static_cast<ptrdiff_t>(end));
       if (!found) break;
       i = end;
       while (i < stuffed.size() && stuffed[i] == 0xFF) ++i;  // fill bytes
@@ -194,7 +197,8 @@ class Walker {
   }
 
   bool marker_follows(size_t at) const {
-    return std::any_of(data_.begin() + static_cast<ptrdiff_t>(at), data_.end(), [](uint8_t byte) { return byte != 0xFF; });
+    return std::any_of(data_.begin() + static_cast<ptrdiff_t>(at), data_.end(),
+                       [](uint8_t byte) { return byte != 0xFF; });
   }
 
   // The same, but restart markers are data.
@@ -213,8 +217,9 @@ class Walker {
     if (at >= data_.size()) throw Problem{"the data stop", true};
     if (data_[at] != 0xD0 + expected) {
       constexpr char kHex[] = "0123456789ABCDEF";
-      throw Problem{str("marker FF", kHex[data_[at] >> 4], kHex[data_[at] & 15], " where restart marker RST", expected,
-                        " must stand"), false};
+      throw Problem{str("marker FF", kHex[data_[at] >> 4], kHex[data_[at] & 15], " where restart marker RST",
+                        expected, " must stand"),
+                    false};
     }
     return at + 1;
   }
@@ -235,7 +240,8 @@ class Walker {
     for (size_t i = 0; i < scan_.parts.size(); ++i) {
       const JpegComponent& c = *scan_.parts[i].component;
       for (int y = 0; y < c.v; ++y) {
-        for (int x = 0; x < c.h; ++x) block(i, static_cast<size_t>((my * c.v + y) * c.padded_x + mx * c.h + x));
+        for (int x = 0; x < c.h; ++x)
+          block(i, static_cast<size_t>((my * c.v + y) * c.padded_x + mx * c.h + x));
       }
     }
   }
@@ -258,18 +264,21 @@ class Walker {
 
   void dc_first(size_t part) {
     int bits = bits_.symbol(*scan_.parts[part].dc);
-    if (bits > 11) throw Problem{str("a DC difference of ", bits, " bits, at most 11 exist"), bits_.past_end()};
+    if (bits > 11)
+      throw Problem{str("a DC difference of ", bits, " bits, at most 11 exist"), bits_.past_end()};
     predicted_[part] += bits_.value(bits);
     int64_t value = int64_t{predicted_[part]} * (1 << scan_.low) * scan_.parts[part].quantisation->value[0];
     if (std::abs(value) > kMaxCoefficient) {
-      throw Problem{str("a DC coefficient of ", value, ", at most ", kMaxCoefficient, " make sense"), bits_.past_end()};
+      throw Problem{str("a DC coefficient of ", value, ", at most ", kMaxCoefficient, " make sense"),
+                    bits_.past_end()};
     }
   }
 
   void check_magnitude(size_t part, int bits, int k) {
     if (bits + scan_.low > bits_allowed_[part][static_cast<size_t>(k)]) {
-      throw Problem{str("an AC coefficient of ", bits + scan_.low, " bits is beyond what 8-bit pixels can have"),
-                    bits_.past_end()};
+      throw Problem{
+          str("an AC coefficient of ", bits + scan_.low, " bits is beyond what 8-bit pixels can have"),
+          bits_.past_end()};
     }
   }
   static void check_index(int k, int end, const Bits& bits) {
@@ -326,7 +335,8 @@ class Walker {
     if (end_of_band_run_ == 0) {
       while (k <= scan_.spectral_end) {
         int code = bits_.symbol(*scan_.parts[0].ac), run = code >> 4, bits = code & 15;
-        if (bits > 1) throw Problem{str("a new coefficient of ", bits, " bits in a refining scan"), bits_.past_end()};
+        if (bits > 1)
+          throw Problem{str("a new coefficient of ", bits, " bits in a refining scan"), bits_.past_end()};
         if (bits == 0 && run < 15) {
           end_of_band_run_ = (1 << run) + static_cast<int32_t>(bits_.bits(run));
           break;
@@ -348,7 +358,8 @@ class Walker {
       }
     }
     if (end_of_band_run_ > 0) {
-      const uint64_t up_to_end = scan_.spectral_end == 63 ? ~uint64_t{0} : (uint64_t{1} << (scan_.spectral_end + 1)) - 1;
+      const uint64_t up_to_end =
+          scan_.spectral_end == 63 ? ~uint64_t{0} : (uint64_t{1} << (scan_.spectral_end + 1)) - 1;
       const uint64_t from_k = k > 63 ? 0 : ~uint64_t{0} << k;
       bits_.skip(static_cast<size_t>(std::popcount(before & up_to_end & from_k)));
       --end_of_band_run_;

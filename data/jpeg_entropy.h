@@ -1,5 +1,6 @@
-// Walks through the Huffman-coded data of a JPEG without making pixels, to know before decoding that every block is there
-// and every value in range. Source: ITU-T T.81 (1992), annexes F (sequential) and G (progressive).
+// Walks through the Huffman-coded data of a JPEG without making pixels, to know before decoding that every
+// block is there and every value in range. Source: ITU-T T.81 (1992), annexes F (sequential) and G
+// (progressive).
 #pragma once
 
 #include <array>
@@ -38,8 +39,8 @@ class JpegHuffman {
 
   bool defined_ = false;
   std::array<Code, 1 << kShortBits> short_{};
-  std::array<uint32_t, 17> end_{};     // for each length, the 16 bits that codes of it are below
-  std::array<int32_t, 17> offset_{};   // what a code of each length is added to for its place in symbols_
+  std::array<uint32_t, 17> end_{};    // for each length, the 16 bits that codes of it are below
+  std::array<int32_t, 17> offset_{};  // what a code of each length is added to for its place in symbols_
   std::array<uint8_t, 256> symbols_{};
 };
 
@@ -47,8 +48,8 @@ struct JpegComponent {
   int id = 0, h = 1, v = 1, quantisation = 0;
   int64_t blocks_x = 0, blocks_y = 0;  // that hold picture
   int64_t padded_x = 0;                // with those that fill the last MCU
-  // Of a progressive file: for each coefficient (zigzag) the bit that has come so far, -1 for none, and for each block
-  // which coefficients are not zero.
+  // Of a progressive file: for each coefficient (zigzag) the bit that has come so far, -1 for none, and for
+  // each block which coefficients are not zero.
   std::array<int8_t, 64> precision{};
   std::vector<uint64_t> nonzero;
   bool scanned = false;  // of a sequential file

@@ -80,7 +80,8 @@ class Checker {
 
   // Checks the chunk at `at` and returns where the next one begins.
   size_t chunk(size_t at) {
-    check(bytes_.size() - at >= 12, "truncated: the chunk at byte ", at, " is cut, the IEND chunk is missing");
+    check(bytes_.size() - at >= 12, "truncated: the chunk at byte ", at,
+          " is cut, the IEND chunk is missing");
     uint32_t length = big_endian(&bytes_[at]);
     std::string_view type(reinterpret_cast<const char*>(&bytes_[at + 4]), 4);
     auto letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
@@ -92,7 +93,8 @@ class Checker {
     auto data = bytes_.subspan(at + 8, length);
     uint32_t stored = big_endian(&bytes_[at + 8 + length]);
     auto computed = static_cast<uint32_t>(crc32(0, &bytes_[at + 4], static_cast<uInt>(length + 4)));
-    check(stored == computed, "the CRC of the ", type, " chunk at byte ", at, " is wrong: the file is damaged");
+    check(stored == computed, "the CRC of the ", type, " chunk at byte ", at,
+          " is wrong: the file is damaged");
     use(type, data, at);
     last_ = type;
     return at + 12 + length;
@@ -190,17 +192,18 @@ class Checker {
       int result = inflate(&stream_, Z_NO_FLUSH);
       bool overrun = full && stream_.avail_out == 0;
       if (full) stream_.avail_out = 0;
-      check(!overrun, "the compressed data hold more than the ", raw_.size(), " bytes that ", header_.width, " x ",
-            header_.height, " pixels need");
-      check(result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR, "the compressed data are damaged (",
-            stream_.msg ? stream_.msg : "zlib error", ")");
+      check(!overrun, "the compressed data hold more than the ", raw_.size(), " bytes that ", header_.width,
+            " x ", header_.height, " pixels need");
+      check(result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR,
+            "the compressed data are damaged (", stream_.msg ? stream_.msg : "zlib error", ")");
       stream_ended_ = result == Z_STREAM_END;
       check(!stream_ended_ || stream_.avail_out == 0, "truncated: the compressed data hold ",
-            raw_.size() - stream_.avail_out, " bytes, ", header_.width, " x ", header_.height, " pixels need ",
-            raw_.size());
+            raw_.size() - stream_.avail_out, " bytes, ", header_.width, " x ", header_.height,
+            " pixels need ", raw_.size());
       if (result == Z_BUF_ERROR && !full) break;
     }
-    if (stream_ended_ && stream_.avail_in > 0) warn(stream_.avail_in, " bytes after the compressed data are ignored");
+    if (stream_ended_ && stream_.avail_in > 0)
+      warn(stream_.avail_in, " bytes after the compressed data are ignored");
   }
 
   // Filter types, and for a palette picture every index.
@@ -244,7 +247,8 @@ class Checker {
   }
 
   std::vector<uint8_t> clean_file() {
-    std::vector<uint8_t> stored = {0x78, 0x01};  // a zlib stream of stored blocks: RFC 1950, RFC 1951 section 3.2.4
+    std::vector<uint8_t> stored = {0x78,
+                                   0x01};  // a zlib stream of stored blocks: RFC 1950, RFC 1951 section 3.2.4
     constexpr size_t kBlock = 65535;
     stored.reserve(raw_.size() + 5 * (raw_.size() / kBlock + 1) + 6);
     for (size_t at = 0; at < raw_.size(); at += kBlock) {

@@ -14,7 +14,8 @@ std::vector<uint8_t> filtered_rows(const Image& image) {
   for (int64_t y = 0; y < image.height; ++y) {
     const uint8_t* in = image.row(y);
     raw.push_back(1);
-    for (int64_t i = 0; i < 3 * image.width; ++i) raw.push_back(static_cast<uint8_t>(in[i] - (i >= 3 ? in[i - 3] : 0)));
+    for (int64_t i = 0; i < 3 * image.width; ++i)
+      raw.push_back(static_cast<uint8_t>(in[i] - (i >= 3 ? in[i - 3] : 0)));
   }
   return raw;
 }

@@ -10,7 +10,8 @@
 namespace graft::data {
 namespace {
 
-// Weights are integers with 22 bits behind the point: 32 bits less 8 of a pixel and 2 for the overshoot of bicubic.
+// Weights are integers with 22 bits behind the point: 32 bits less 8 of a pixel and 2 for the overshoot of
+// bicubic.
 constexpr int kPrecisionBits = 32 - 8 - 2;
 
 double bilinear(double x) {
@@ -27,8 +28,8 @@ double bicubic(double x) {
   return 0;
 }
 
-// For each output position of one axis: where its taps start, how many there are, and their weights. `width` is the
-// room for one position in `weights`.
+// For each output position of one axis: where its taps start, how many there are, and their weights. `width`
+// is the room for one position in `weights`.
 struct Taps {
   int64_t width = 0;
   std::vector<int32_t> first, count, weights;
@@ -76,8 +77,10 @@ Taps make_taps(int64_t in, int64_t out, int64_t begin, int64_t n, Interpolation 
   return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
 }
 
-// One row to `n` output pixels. `in` has four bytes a pixel, the fourth unused: one pixel is one vector of four sums.
-[[gnu::always_inline]] inline void horizontal_row_body(const uint8_t* in, const Taps& taps, int64_t n, uint8_t* out) {
+// One row to `n` output pixels. `in` has four bytes a pixel, the fourth unused: one pixel is one vector of
+// four sums.
+[[gnu::always_inline]] inline void horizontal_row_body(const uint8_t* in, const Taps& taps, int64_t n,
+                                                       uint8_t* out) {
   for (int64_t x = 0; x < n; ++x) {
     const uint8_t* p = in + 4 * taps.first[static_cast<size_t>(x)];
     const int32_t* w = taps.of(x);
@@ -91,8 +94,9 @@ Taps make_taps(int64_t in, int64_t out, int64_t begin, int64_t n, Interpolation 
 }
 
 // One output row from `count` rows of `bytes` bytes each; `sums` is scratch of the same length.
-[[gnu::always_inline]] inline void vertical_row_body(const uint8_t* in, int64_t stride, const int32_t* w, int32_t count,
-                                                     int64_t bytes, int32_t* sums, uint8_t* out) {
+[[gnu::always_inline]] inline void vertical_row_body(const uint8_t* in, int64_t stride, const int32_t* w,
+                                                     int32_t count, int64_t bytes, int32_t* sums,
+                                                     uint8_t* out) {
   for (int64_t i = 0; i < bytes; ++i) sums[i] = 1 << (kPrecisionBits - 1);
   int32_t k = 0;
   for (; k + 2 <= count; k += 2) {  // two rows at a time halve the traffic of the sums
@@ -118,17 +122,18 @@ struct Rows {
 void horizontal_row(const uint8_t* in, const Taps& taps, int64_t n, uint8_t* out) {
   horizontal_row_body(in, taps, n, out);
 }
-void vertical_row(const uint8_t* in, int64_t stride, const int32_t* w, int32_t count, int64_t bytes, int32_t* sums,
-                  uint8_t* out) {
+void vertical_row(const uint8_t* in, int64_t stride, const int32_t* w, int32_t count, int64_t bytes,
+                  int32_t* sums, uint8_t* out) {
   vertical_row_body(in, stride, w, count, bytes, sums, out);
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx2")]] void horizontal_row_avx2(const uint8_t* in, const Taps& taps, int64_t n, uint8_t* out) {
+[[gnu::target("avx2")]] void horizontal_row_avx2(const uint8_t* in, const Taps& taps, int64_t n,
+                                                 uint8_t* out) {
   horizontal_row_body(in, taps, n, out);
 }
-[[gnu::target("avx2")]] void vertical_row_avx2(const uint8_t* in, int64_t stride, const int32_t* w, int32_t count,
-                                               int64_t bytes, int32_t* sums, uint8_t* out) {
+[[gnu::target("avx2")]] void vertical_row_avx2(const uint8_t* in, int64_t stride, const int32_t* w,
+                                               int32_t count, int64_t bytes, int32_t* sums, uint8_t* out) {
   vertical_row_body(in, stride, w, count, bytes, sums, out);
 }
 #endif
@@ -140,7 +145,8 @@ Rows best_rows() {
   return {horizontal_row, vertical_row};
 }
 
-// The source pixel of each position [begin, begin + n): Pillow adds up the step, so the sum's rounding is part of it.
+// The source pixel of each position [begin, begin + n): Pillow adds up the step, so the sum's rounding is
+// part of it.
 std::vector<int64_t> nearest_sources(int64_t in, int64_t out, int64_t begin, int64_t n) {
   std::vector<int64_t> sources;
   double step = static_cast<double>(in) / static_cast<double>(out);
@@ -157,7 +163,8 @@ Image resize_nearest(const Image& image, int64_t width, int64_t height, const Bo
   auto ys = nearest_sources(image.height, height, window.top, window.height);
   for (int64_t y = 0; y < window.height; ++y) {
     const uint8_t* in = image.row(ys[static_cast<size_t>(y)]);
-    for (int64_t x = 0; x < window.width; ++x) std::memcpy(out.row(y) + 3 * x, in + 3 * xs[static_cast<size_t>(x)], 3);
+    for (int64_t x = 0; x < window.width; ++x)
+      std::memcpy(out.row(y) + 3 * x, in + 3 * xs[static_cast<size_t>(x)], 3);
   }
   return out;
 }
@@ -187,18 +194,19 @@ Image resize(const Image& image, int64_t width, int64_t height, Interpolation in
 Image resize_window(const Image& image, int64_t width, int64_t height, const Box& window,
                     Interpolation interpolation) {
   GRAFT_CHECK(image.width >= 1 && image.height >= 1, "resize: the picture is empty");
-  GRAFT_CHECK(width >= 1 && height >= 1 && width <= kMaxResized && height <= kMaxResized, "resize: to ", width, " x ",
-              height, ", each side must be 1 to ", kMaxResized);
+  GRAFT_CHECK(width >= 1 && height >= 1 && width <= kMaxResized && height <= kMaxResized, "resize: to ",
+              width, " x ", height, ", each side must be 1 to ", kMaxResized);
   GRAFT_CHECK(window.width >= 1 && window.height >= 1 && window.left >= 0 && window.top >= 0 &&
                   window.left + window.width <= width && window.top + window.height <= height,
-              "resize: the window ", window.width, " x ", window.height, " at ", window.left, ", ", window.top,
-              " is not inside ", width, " x ", height);
+              "resize: the window ", window.width, " x ", window.height, " at ", window.left, ", ",
+              window.top, " is not inside ", width, " x ", height);
   GRAFT_CHECK(window.height <= kMaxPixels / window.width, "resize: ", window.width, " x ", window.height,
               " is more than ", kMaxPixels, " pixels");
   if (interpolation == Interpolation::nearest) return resize_nearest(image, width, height, window);
   static const Rows rows = best_rows();
 
-  // Pillow's order: a pass along x, rounded to bytes, then one along y. A pass that keeps the size is left out.
+  // Pillow's order: a pass along x, rounded to bytes, then one along y. A pass that keeps the size is left
+  // out.
   Taps down = make_taps(image.height, height, window.top, window.height, interpolation);
   const bool vertical = height != image.height;
   int64_t top = window.top, bottom = window.top + window.height;  // source rows that the second pass reads
@@ -230,7 +238,8 @@ Image resize_window(const Image& image, int64_t width, int64_t height, const Box
   std::vector<int32_t> sums(static_cast<size_t>(bytes));
   for (int64_t y = 0; y < window.height; ++y) {
     auto i = static_cast<size_t>(y);
-    rows.vertical(wide.row(down.first[i] - top), bytes, down.of(y), down.count[i], bytes, sums.data(), out.row(y));
+    rows.vertical(wide.row(down.first[i] - top), bytes, down.of(y), down.count[i], bytes, sums.data(),
+                  out.row(y));
   }
   return out;
 }

@@ -1,6 +1,6 @@
-// Geometry of pictures: resize, crop, mirror, bit for bit as Pillow and torchvision do it. References: Pillow 9.4
-// (Resample.c, "antialias" resampling in two passes with 8-bit intermediate rows), torchvision 0.14
-// (transforms/functional.py).
+// Geometry of pictures: resize, crop, mirror, bit for bit as Pillow and torchvision do it. References:
+// Pillow 9.4 (Resample.c, "antialias" resampling in two passes with 8-bit intermediate rows), torchvision
+// 0.14 (transforms/functional.py).
 #pragma once
 
 #include <string>
@@ -22,13 +22,13 @@ struct Box {
   bool operator==(const Box&) const = default;
 };
 
-// Equals Image.resize((width, height), ...) of Pillow in every byte. Bilinear and bicubic widen their filter when the
-// picture shrinks (antialiasing).
+// Equals Image.resize((width, height), ...) of Pillow in every byte. Bilinear and bicubic widen their filter
+// when the picture shrinks (antialiasing).
 Image resize(const Image& image, int64_t width, int64_t height, Interpolation interpolation);
 
-// The pixels `window` of resize(image, width, height, interpolation), without computing the others: a strip of 1 x 16384
-// whose shorter side becomes 256 would have four million rows, of which a crop needs 224. Each side is at most
-// kMaxResized, the window at most kMaxPixels.
+// The pixels `window` of resize(image, width, height, interpolation), without computing the others: a strip
+// of 1 x 16384 whose shorter side becomes 256 would have four million rows, of which a crop needs 224. Each
+// side is at most kMaxResized, the window at most kMaxPixels.
 inline constexpr int64_t kMaxResized = kMaxSide * kMaxSide;
 Image resize_window(const Image& image, int64_t width, int64_t height, const Box& window,
                     Interpolation interpolation);
@@ -39,15 +39,16 @@ Image crop(const Image& image, const Box& box);
 // Left and right exchanged.
 Image flip_horizontal(const Image& image);
 
-// The sizes that torchvision's resize(side) gives: the shorter side becomes `side`, the longer one is truncated.
+// The sizes that torchvision's resize(side) gives: the shorter side becomes `side`, the longer one is
+// truncated.
 struct Size {
   int64_t width, height;
   bool operator==(const Size&) const = default;
 };
 Size shorter_side_to(int64_t side, Size size);
 
-// The box of torchvision's center_crop(side) in a picture of this size: half pixels go to the even neighbour, and a
-// picture smaller than the crop is padded, the odd pixel to the right and below.
+// The box of torchvision's center_crop(side) in a picture of this size: half pixels go to the even neighbour,
+// and a picture smaller than the crop is padded, the odd pixel to the right and below.
 Box center_box(int64_t side, Size size);
 
 }  // namespace graft::data

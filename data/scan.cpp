@@ -15,7 +15,9 @@
 namespace graft::data {
 namespace {
 
-std::string system_reason(int error) { return std::generic_category().message(error); }
+std::string system_reason(int error) {
+  return std::generic_category().message(error);
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -50,7 +52,8 @@ Listing list(const std::string& path) {
     }
     std::string_view name = entry->d_name;
     if (name[0] == '.') continue;
-    GRAFT_CHECK_AS(DataError, is_utf8(name), path, "/", printable(name), ": the name is not UTF-8; rename it");
+    GRAFT_CHECK_AS(DataError, is_utf8(name), path, "/", printable(name),
+                   ": the name is not UTF-8; rename it");
     bool folder = entry->d_type == DT_DIR, file = entry->d_type == DT_REG;
     if (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN) {
       struct stat info;
@@ -88,8 +91,8 @@ class ClassScan {
   void visit(const std::string& folder) {
     const std::string path = str(root_, "/", folder);
     struct stat info;
-    GRAFT_CHECK_AS(DataError, stat(path.c_str(), &info) == 0, path, ": the folder cannot be read: ",
-                   system_reason(errno));
+    GRAFT_CHECK_AS(DataError, stat(path.c_str(), &info) == 0, path,
+                   ": the folder cannot be read: ", system_reason(errno));
     const std::pair identity(info.st_dev, info.st_ino);
     GRAFT_CHECK_AS(DataError, std::find(above_.begin(), above_.end(), identity) == above_.end(), path,
                    ": a link that leads back to a folder above it; remove it");
@@ -118,8 +121,9 @@ void refuse_case_twins(const std::string& path, const std::vector<std::string>& 
   for (const std::string& name : names) folded.emplace_back(lower(name), name);
   std::sort(folded.begin(), folded.end());
   for (size_t i = 1; i < folded.size(); ++i) {
-    GRAFT_CHECK_AS(DataError, folded[i].first != folded[i - 1].first, path, ": the classes \"", folded[i - 1].second,
-                   "\" and \"", folded[i].second, "\" differ only by case; merge or rename them");
+    GRAFT_CHECK_AS(DataError, folded[i].first != folded[i - 1].first, path, ": the classes \"",
+                   folded[i - 1].second, "\" and \"", folded[i].second,
+                   "\" differ only by case; merge or rename them");
   }
 }
 
@@ -136,9 +140,11 @@ std::string held_out_folder(const std::vector<std::string>& folders) {
 }
 
 void scan_train(Dataset& set, const std::string& prefix, const std::vector<std::string>& classes) {
-  const std::string where = prefix.empty() ? set.root : str(set.root, "/", prefix.substr(0, prefix.size() - 1));
-  GRAFT_CHECK_AS(DataError, !classes.empty(), where,
-                 ": no class folders; put the pictures of each class into a folder of its own, named like the class");
+  const std::string where =
+      prefix.empty() ? set.root : str(set.root, "/", prefix.substr(0, prefix.size() - 1));
+  GRAFT_CHECK_AS(
+      DataError, !classes.empty(), where,
+      ": no class folders; put the pictures of each class into a folder of its own, named like the class");
   GRAFT_CHECK_AS(DataError, classes.size() >= 2, where, ": only one class, \"", printable(classes[0]),
                  "\"; a classifier needs at least two class folders");
   refuse_case_twins(where, classes);
@@ -148,7 +154,8 @@ void scan_train(Dataset& set, const std::string& prefix, const std::vector<std::
     int64_t ignored_before = set.ignored;
     std::vector<std::string> files = scan.pictures(str(prefix, classes[label]));
     GRAFT_CHECK_AS(DataError, !files.empty(), where, "/", classes[label], ": the class has no pictures (",
-                   set.ignored - ignored_before, " other files; .jpg, .jpeg and .png are read); add some or remove it");
+                   set.ignored - ignored_before,
+                   " other files; .jpg, .jpeg and .png are read); add some or remove it");
     for (std::string& file : files) set.train.push_back({std::move(file), static_cast<int64_t>(label)});
   }
 }
@@ -160,13 +167,14 @@ void scan_held_out(Dataset& set, const std::string& folder) {
   ClassScan scan(set.root, &set.ignored);
   for (const std::string& name : listing.folders) {
     auto at = std::lower_bound(set.classes.begin(), set.classes.end(), name);
-    GRAFT_CHECK_AS(DataError, at != set.classes.end() && *at == name, where, "/", name, ": the class \"", name,
-                   "\" is not in train/, so it cannot be learned; add it there or remove it here");
+    GRAFT_CHECK_AS(DataError, at != set.classes.end() && *at == name, where, "/", name, ": the class \"",
+                   name, "\" is not in train/, so it cannot be learned; add it there or remove it here");
     for (std::string& file : scan.pictures(str(folder, "/", name))) {
       set.test.push_back({std::move(file), at - set.classes.begin()});
     }
   }
-  GRAFT_CHECK_AS(DataError, !set.test.empty(), where, ": no pictures in class folders; add some or remove the folder");
+  GRAFT_CHECK_AS(DataError, !set.test.empty(), where,
+                 ": no pictures in class folders; add some or remove the folder");
 }
 
 }  // namespace
@@ -184,7 +192,8 @@ Dataset scan_folder(const std::string& root, const DatasetOptions& options) {
   while (set.root.size() > 1 && set.root.back() == '/') set.root.pop_back();
   Listing top = list(set.root);
   const std::string held_out = held_out_folder(top.folders);
-  // A class may be called "train" (bus, car, train): only with test/ or val/ beside it, or alone, is it the training half.
+  // A class may be called "train" (bus, car, train): only with test/ or val/ beside it, or alone, is it the
+  // training half.
   const bool halves = contains(top.folders, "train") && (!held_out.empty() || top.folders.size() == 1);
   if (halves) {
     scan_train(set, "train/", list(str(set.root, "/train")).folders);

@@ -12,7 +12,8 @@
 namespace graft::data {
 namespace {
 
-// What the decoder may still allocate on this thread. A file whose header promises little cannot make it take much.
+// What the decoder may still allocate on this thread. A file whose header promises little cannot make it take
+// much.
 thread_local size_t budget = 0;
 
 // Each block is preceded by its size, so that freeing gives the budget back.
@@ -44,7 +45,9 @@ void* budget_realloc(void* p, size_t old_bytes, size_t bytes) {
   return fresh;
 }
 
-[[noreturn]] void assertion_failed(const char* text) { fail("stb_image: assertion ", text, " does not hold"); }
+[[noreturn]] void assertion_failed(const char* text) {
+  fail("stb_image: assertion ", text, " does not hold");
+}
 
 }  // namespace
 }  // namespace graft::data
@@ -61,10 +64,10 @@ void* budget_realloc(void* p, size_t old_bytes, size_t bytes) {
 #define STBI_REALLOC_SIZED(p, old_bytes, bytes) graft::data::budget_realloc(p, old_bytes, bytes)
 #define STBI_FREE(p) graft::data::budget_free(p)
 #define STBI_ASSERT(x) ((x) ? void() : graft::data::assertion_failed(#x))
-// stb names this step and offers no hook for it: its own definition, the one place where the name is followed by a
-// parenthesis, is renamed, and the name is ours.
-static unsigned char* stbi__resample_row_h_2(unsigned char* out, unsigned char* near_row, unsigned char* far_row, int width,
-                                             int scale) {
+// stb names this step and offers no hook for it: its own definition, the one place where the name is followed
+// by a parenthesis, is renamed, and the name is ours.
+static unsigned char* stbi__resample_row_h_2(unsigned char* out, unsigned char* near_row,
+                                             unsigned char* far_row, int width, int scale) {
   return graft::data::jpeg::upsample_2x1(out, near_row, far_row, width, scale);
 }
 #define stbi__resample_row_h_2(...) graft_unused_resample_row_h_2 [[maybe_unused]] (__VA_ARGS__)
@@ -77,8 +80,8 @@ using Pixels = std::unique_ptr<stbi_uc, void (*)(void*)>;
 
 // What stb's own entry does for a JPEG, with libjpeg's arithmetic in place of stb's.
 Pixels load_jpeg(stbi__context* context, int* w, int* h, int* channels) {
-  std::unique_ptr<stbi__jpeg, void (*)(void*)> state(static_cast<stbi__jpeg*>(budget_malloc(sizeof(stbi__jpeg))),
-                                                     budget_free);
+  std::unique_ptr<stbi__jpeg, void (*)(void*)> state(
+      static_cast<stbi__jpeg*>(budget_malloc(sizeof(stbi__jpeg))), budget_free);
   if (!state) return {nullptr, budget_free};
   std::memset(static_cast<void*>(state.get()), 0, sizeof(stbi__jpeg));
   state->s = context;
@@ -107,8 +110,8 @@ Image stb_decode(std::span<const uint8_t> bytes, std::string_view name, int64_t 
   int w = 0, h = 0, channels = 0;
   Pixels pixels = load(bytes, &w, &h, &channels);
   GRAFT_CHECK_AS(DataError, pixels, name, ": the picture cannot be decoded (", stbi_failure_reason(), ")");
-  GRAFT_CHECK_AS(DataError, w == width && h == height, name, ": decoded as ", w, " x ", h, ", the header says ", width,
-                 " x ", height);
+  GRAFT_CHECK_AS(DataError, w == width && h == height, name, ": decoded as ", w, " x ", h,
+                 ", the header says ", width, " x ", height);
   Image image(width, height);
   std::memcpy(image.rgb.data(), pixels.get(), image.rgb.size());
   return image;

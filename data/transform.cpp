@@ -13,11 +13,12 @@ namespace {
 void check(const Preprocess& p) {
   GRAFT_CHECK_AS(DataError, p.resize >= 0 && p.resize <= kMaxSide, "preprocess: resize ", p.resize,
                  " is not between 0 and ", kMaxSide);
-  GRAFT_CHECK_AS(DataError, p.crop >= 1 && p.crop <= 4096, "preprocess: crop ", p.crop, " is not between 1 and 4096");
+  GRAFT_CHECK_AS(DataError, p.crop >= 1 && p.crop <= 4096, "preprocess: crop ", p.crop,
+                 " is not between 1 and 4096");
   for (size_t c = 0; c < 3; ++c) {
     GRAFT_CHECK_AS(DataError, std::isfinite(p.mean[c]), "preprocess: mean of channel ", c, " is not finite");
-    GRAFT_CHECK_AS(DataError, std::isfinite(p.std[c]) && p.std[c] > 0, "preprocess: std of channel ", c, " is ",
-                   p.std[c], ", must be above 0");
+    GRAFT_CHECK_AS(DataError, std::isfinite(p.std[c]) && p.std[c] > 0, "preprocess: std of channel ", c,
+                   " is ", p.std[c], ", must be above 0");
   }
 }
 
@@ -61,17 +62,21 @@ Image middle(const Image& image, const Preprocess& p) {
 }
 
 // Python's round(): half to even.
-int64_t round_half_even(double x) { return static_cast<int64_t>(std::nearbyint(x)); }
+int64_t round_half_even(double x) {
+  return static_cast<int64_t>(std::nearbyint(x));
+}
 
 // In [0, n].
-int64_t up_to(int64_t n, Rng& rng) { return rng.below(static_cast<uint32_t>(n + 1)); }
+int64_t up_to(int64_t n, Rng& rng) {
+  return rng.below(static_cast<uint32_t>(n + 1));
+}
 
 }  // namespace
 
 std::string to_json(const Preprocess& p) {
   auto triple = [](const std::array<float, 3>& v) { return str("[", v[0], ",", v[1], ",", v[2], "]"); };
-  return str("{\"resize\":", p.resize, ",\"crop\":", p.crop, ",\"interpolation\":\"", p.interpolation, "\",\"mean\":",
-             triple(p.mean), ",\"std\":", triple(p.std), "}");
+  return str("{\"resize\":", p.resize, ",\"crop\":", p.crop, ",\"interpolation\":\"", p.interpolation,
+             "\",\"mean\":", triple(p.mean), ",\"std\":", triple(p.std), "}");
 }
 
 Preprocess preprocess_from_json(std::string_view text) {
@@ -92,13 +97,15 @@ Preprocess preprocess_from_json(std::string_view text) {
                    "\" is not a list of three numbers");
     std::array<float, 3> out{};
     for (size_t c = 0; c < 3; ++c) {
-      GRAFT_CHECK_AS(DataError, value[c].is_number(), "preprocess: \"", name, "\" holds something that is no number");
+      GRAFT_CHECK_AS(DataError, value[c].is_number(), "preprocess: \"", name,
+                     "\" holds something that is no number");
       out[c] = static_cast<float>(value[c].get<double>());
     }
     return out;
   };
   for (const auto& [name, value] : json.items()) {
-    bool known = name == "resize" || name == "crop" || name == "interpolation" || name == "mean" || name == "std";
+    bool known =
+        name == "resize" || name == "crop" || name == "interpolation" || name == "mean" || name == "std";
     GRAFT_CHECK_AS(DataError, known, "preprocess: unknown field \"", printable(name), "\"");
   }
   Preprocess p;
@@ -120,8 +127,8 @@ Preprocess preprocess_from_json(std::string_view text) {
 Box random_part(Size size, const Augment& augment, Rng& rng) {
   GRAFT_CHECK(augment.scale_min > 0 && augment.scale_min <= augment.scale_max && augment.ratio_min > 0 &&
                   augment.ratio_min <= augment.ratio_max,
-              "random part: scale ", augment.scale_min, "..", augment.scale_max, " and ratio ", augment.ratio_min, "..",
-              augment.ratio_max, " must be positive and in order");
+              "random part: scale ", augment.scale_min, "..", augment.scale_max, " and ratio ",
+              augment.ratio_min, "..", augment.ratio_max, " must be positive and in order");
   const auto width = static_cast<double>(size.width), height = static_cast<double>(size.height);
   const double log_min = std::log(augment.ratio_min), log_max = std::log(augment.ratio_max);
   for (int attempt = 0; attempt < 10; ++attempt) {
@@ -148,7 +155,8 @@ void write_input(const Image& image, const Preprocess& p, float* out) {
   normalise(middle(image, p), p, false, out);
 }
 
-void write_augmented_input(const Image& image, const Preprocess& p, const Augment& augment, Rng& rng, float* out) {
+void write_augmented_input(const Image& image, const Preprocess& p, const Augment& augment, Rng& rng,
+                           float* out) {
   check(p);
   Image part;
   switch (augment.kind) {

@@ -1,5 +1,6 @@
-// From a picture to a network's input: resize, crop, scale, normalise. The values are those of torchvision 0.14
-// (Resize, CenterCrop, ToTensor, Normalize; RandomResizedCrop, RandomCrop, RandomHorizontalFlip) to the last bit.
+// From a picture to a network's input: resize, crop, scale, normalise. The values are those of torchvision
+// 0.14 (Resize, CenterCrop, ToTensor, Normalize; RandomResizedCrop, RandomCrop, RandomHorizontalFlip) to the
+// last bit.
 #pragma once
 
 #include <array>
@@ -13,11 +14,11 @@
 
 namespace graft::data {
 
-// Everything that turns a picture into the network's input. Saved with a retrained network, and part of the key of its
-// cached features.
+// Everything that turns a picture into the network's input. Saved with a retrained network, and part of the
+// key of its cached features.
 struct Preprocess {
   int64_t resize = 256;  // the shorter side becomes this many pixels; 0: as it is
-  int64_t crop = 224;    // then the middle, crop x crop pixels, padded with black where the picture is smaller
+  int64_t crop = 224;  // then the middle, crop x crop pixels, padded with black where the picture is smaller
   Interpolation interpolation = Interpolation::bilinear;
   std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  // of red, green, blue in 0..1
   std::array<float, 3> std = {0.229f, 0.224f, 0.225f};
@@ -29,7 +30,8 @@ inline constexpr Preprocess kImageNet{};
 // Pictures of 32 x 32 as they are; larger ones are made as small.
 inline constexpr Preprocess kCifar{.resize = 32, .crop = 32};
 
-// {"resize":256,"crop":224,"interpolation":"bilinear","mean":[...],"std":[...]}, always the same text for equal values.
+// {"resize":256,"crop":224,"interpolation":"bilinear","mean":[...],"std":[...]}, always the same text for
+// equal values.
 std::string to_json(const Preprocess& preprocess);
 // Reads that back. Throws DataError that names the field for unknown, missing or senseless ones.
 Preprocess preprocess_from_json(std::string_view json);
@@ -42,19 +44,21 @@ struct Augment {
   enum class Kind : uint8_t {
     none,          // as for evaluation
     resized_crop,  // a random part, resized to the input
-    pad_crop,      // for small pictures: a random crop of the evaluation's picture with `pad` black pixels around it
+    pad_crop,  // for small pictures: a random crop of the evaluation's picture with `pad` black pixels around
+               // it
   } kind = Kind::resized_crop;
-  double scale_min = 0.08, scale_max = 1;      // of resized_crop: share of the area
+  double scale_min = 0.08, scale_max = 1;           // of resized_crop: share of the area
   double ratio_min = 3.0 / 4, ratio_max = 4.0 / 3;  // of resized_crop: width to height
-  int64_t pad = 4;                             // of pad_crop
-  double flip = 0.5;                           // probability of a left-right mirror, for every kind
+  int64_t pad = 4;                                  // of pad_crop
+  double flip = 0.5;                                // probability of a left-right mirror, for every kind
 };
 
-// The part that torchvision's RandomResizedCrop takes: ten tries, then the largest middle part of allowed ratio.
+// The part that torchvision's RandomResizedCrop takes: ten tries, then the largest middle part of allowed
+// ratio.
 Box random_part(Size size, const Augment& augment, Rng& rng);
 
-// The training input, f32 [H, W, 3]. A function of the picture and the numbers drawn: with Rng(seed, epoch, sample) it
-// does not depend on threads or on order.
+// The training input, f32 [H, W, 3]. A function of the picture and the numbers drawn: with Rng(seed, epoch,
+// sample) it does not depend on threads or on order.
 Tensor augmented_input(const Image& image, const Preprocess& preprocess, const Augment& augment, Rng& rng);
 
 // The same, written to an existing crop x crop x 3 block: a row of a batch.

@@ -1,5 +1,5 @@
-// Elementwise families of two tensors of the same shape and type, contiguous f32 or f64; the caller allocates y, which may
-// be a or b.
+// Elementwise families of two tensors of the same shape and type, contiguous f32 or f64; the caller allocates
+// y, which may be a or b.
 #pragma once
 
 #include "kernels/dispatch.h"

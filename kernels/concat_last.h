@@ -1,6 +1,6 @@
-// Columns from one matrix to another: to[r, to_column + j] = from[r, from_column + j] for `count` columns and every row. Both
-// contiguous, of one type (any), the last axis being the columns and the other axes together the rows; as many rows in
-// both. Joining along the last axis and taking apart again are both made of this.
+// Columns from one matrix to another: to[r, to_column + j] = from[r, from_column + j] for `count` columns and
+// every row. Both contiguous, of one type (any), the last axis being the columns and the other axes together
+// the rows; as many rows in both. Joining along the last axis and taking apart again are both made of this.
 #pragma once
 
 #include "kernels/dispatch.h"

@@ -1,7 +1,7 @@
-// Convolution of pictures [N, H, W, C] with weights [O, KH, KW, C / groups] to [N, OH, OW, O]. Contiguous f32 or f64
-// tensors of one type; the caller checks the sizes and allocates the results. No tensor of gathered windows is made.
-// Sums are in the tensors' type, in an order that is a function of the sizes alone, and a picture's result does not depend
-// on the others of its batch.
+// Convolution of pictures [N, H, W, C] with weights [O, KH, KW, C / groups] to [N, OH, OW, O]. Contiguous f32
+// or f64 tensors of one type; the caller checks the sizes and allocates the results. No tensor of gathered
+// windows is made. Sums are in the tensors' type, in an order that is a function of the sizes alone, and a
+// picture's result does not depend on the others of its batch.
 #pragma once
 
 #include "kernels/dispatch.h"
@@ -29,12 +29,14 @@ struct ConvEpilogue {
 };
 
 GRAFT_KERNEL(conv2d,
-             (const Tensor& x, const Tensor& weight, ConvWindow window, const ConvEpilogue& epilogue, const Tensor& y),
+             (const Tensor& x, const Tensor& weight, ConvWindow window, const ConvEpilogue& epilogue,
+              const Tensor& y),
              (x, weight, window, epilogue, y))
 // Writes all of dx, the input pixels that no window covers included: their gradient is zero.
 GRAFT_KERNEL(conv2d_grad_input, (const Tensor& dy, const Tensor& weight, ConvWindow window, const Tensor& dx),
              (dy, weight, window, dx))
-GRAFT_KERNEL(conv2d_grad_weight, (const Tensor& x, const Tensor& dy, ConvWindow window, const Tensor& dweight),
+GRAFT_KERNEL(conv2d_grad_weight,
+             (const Tensor& x, const Tensor& dy, ConvWindow window, const Tensor& dweight),
              (x, dy, window, dweight))
 
 }  // namespace kernels

@@ -1,9 +1,11 @@
-// Softmax and cross entropy in one, with the gradient. logits [N, K] f32 or f64 contiguous, labels i64 [N] contiguous.
+// Softmax and cross entropy in one, with the gradient. logits [N, K] f32 or f64 contiguous, labels i64 [N]
+// contiguous.
 //
-// Row i with label t has the targets q_k = (1 - s) w_t [k = t] + s / K w_k and the loss -sum_k q_k log softmax(logits_i)_k;
-// the result is the sum of the losses over the sum of w_t, rows with the label `ignore_index` left out: PyTorch's
-// cross_entropy with reduction "mean". s is the label smoothing (Szegedy et al., 2016), w the class weights (1 without).
-// Sums are in double. Throws DataError, naming row and value, for a label that is neither in [0, K) nor ignored.
+// Row i with label t has the targets q_k = (1 - s) w_t [k = t] + s / K w_k and the loss -sum_k q_k log
+// softmax(logits_i)_k; the result is the sum of the losses over the sum of w_t, rows with the label
+// `ignore_index` left out: PyTorch's cross_entropy with reduction "mean". s is the label smoothing (Szegedy
+// et al., 2016), w the class weights (1 without). Sums are in double. Throws DataError, naming row and value,
+// for a label that is neither in [0, K) nor ignored.
 #pragma once
 
 #include "kernels/dispatch.h"

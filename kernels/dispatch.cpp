@@ -14,7 +14,8 @@ CpuLevel best_level() {
     // __builtin_cpu_supports needs a literal; these are all that the levels are made of.
     std::string_view w = what;
     if (w == "v3") {
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("bmi2");
     }
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
@@ -42,7 +43,9 @@ std::atomic<CpuLevel>& current_level() {
 
 }  // namespace
 
-CpuLevel cpu_level() { return current_level().load(std::memory_order_relaxed); }
+CpuLevel cpu_level() {
+  return current_level().load(std::memory_order_relaxed);
+}
 
 void set_cpu_level(CpuLevel level) {
   GRAFT_CHECK(level <= best_level(), "cpu level: this machine has only ", to_text(best_level()));

@@ -1,4 +1,5 @@
-// The mean over the pixels. x [N, H, W, C], y [N, C], f32 or f64, contiguous; the caller allocates. Sums in double.
+// The mean over the pixels. x [N, H, W, C], y [N, C], f32 or f64, contiguous; the caller allocates. Sums in
+// double.
 #pragma once
 
 #include "kernels/dispatch.h"

@@ -1,5 +1,6 @@
-// Matrix products. Contiguous f32 or f64 matrices of one type; the caller allocates c. Sums are in the tensors' type, in
-// an order that is a function of the sizes alone; a row of a product with `a` by rows does not depend on the other rows.
+// Matrix products. Contiguous f32 or f64 matrices of one type; the caller allocates c. Sums are in the
+// tensors' type, in an order that is a function of the sizes alone; a row of a product with `a` by rows does
+// not depend on the other rows.
 #pragma once
 
 #include "kernels/dispatch.h"
@@ -7,7 +8,8 @@
 namespace graft::kernels {
 
 // a [M, K], b [N, K], bias [N] or undefined, c [M, N]: c = a b^T + bias.
-GRAFT_KERNEL(matmul_nt, (const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c), (a, b, bias, c))
+GRAFT_KERNEL(matmul_nt, (const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c),
+             (a, b, bias, c))
 // a [M, K], b [K, N], c [M, N]: c = a b.
 GRAFT_KERNEL(matmul_nn, (const Tensor& a, const Tensor& b, const Tensor& c), (a, b, c))
 // a [K, M], b [K, N], c [M, N]: c = a^T b.

@@ -1,4 +1,5 @@
-// Elementwise families of one tensor, contiguous f32 or f64; the caller allocates y (dx), which may be x (dy).
+// Elementwise families of one tensor, contiguous f32 or f64; the caller allocates y (dx), which may be x
+// (dy).
 #pragma once
 
 #include "kernels/dispatch.h"

@@ -9,7 +9,8 @@
 namespace graft::nn {
 namespace {
 
-constexpr int64_t kPiece = 4096;  // elements that share a random stream; changing it changes every starting value
+constexpr int64_t kPiece =
+    4096;  // elements that share a random stream; changing it changes every starting value
 
 // FNV-1a (Fowler, Noll, Vo), 64 bits: a name as a number.
 uint64_t hash(std::string_view name) {

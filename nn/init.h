@@ -1,5 +1,5 @@
-// Starting values of parameters. Each parameter has its own random stream, named by (seed, the parameter's full name), so
-// its values depend neither on the order in which a network is built nor on the thread count.
+// Starting values of parameters. Each parameter has its own random stream, named by (seed, the parameter's
+// full name), so its values depend neither on the order in which a network is built nor on the thread count.
 #pragma once
 
 #include <string_view>
@@ -8,8 +8,8 @@
 
 namespace graft::nn {
 
-// Inputs that one output element sums over, and the outputs times window positions that one input channel feeds, as
-// PyTorch counts them (the groups are not divided out). weight: [O, I] or [O, KH, KW, I].
+// Inputs that one output element sums over, and the outputs times window positions that one input channel
+// feeds, as PyTorch counts them (the groups are not divided out). weight: [O, I] or [O, KH, KW, I].
 int64_t fan_in(const Parameter& weight);
 int64_t fan_out(const Parameter& weight);
 
@@ -20,8 +20,8 @@ struct Init {
   void normal(Parameter& p, std::string_view name, double standard_deviation) const;
   // In [-bound, bound).
   void uniform(Parameter& p, std::string_view name, double bound) const;
-  // He et al., "Delving deep into rectifiers", 2015: keeps the variance through a ReLU, forward (fan in) or backward
-  // (fan out). normal: standard deviation sqrt(2 / fan); uniform: bound sqrt(6 / fan).
+  // He et al., "Delving deep into rectifiers", 2015: keeps the variance through a ReLU, forward (fan in) or
+  // backward (fan out). normal: standard deviation sqrt(2 / fan); uniform: bound sqrt(6 / fan).
   void kaiming_normal_fan_in(Parameter& p, std::string_view name) const;
   void kaiming_normal_fan_out(Parameter& p, std::string_view name) const;
   void kaiming_uniform(Parameter& p, std::string_view name) const;

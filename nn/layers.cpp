@@ -10,7 +10,8 @@ namespace graft::nn {
 
 Conv2d::Conv2d(const Config& config, DType dtype) : how{config.stride, config.padding, config.groups} {
   GRAFT_CHECK(config.groups >= 1 && config.in % config.groups == 0 && config.out % config.groups == 0,
-              "Conv2d: channels ", config.in, " -> ", config.out, " do not divide into ", config.groups, " groups");
+              "Conv2d: channels ", config.in, " -> ", config.out, " do not divide into ", config.groups,
+              " groups");
   weight = Parameter(Tensor::zeros({config.out, config.size, config.size, config.in / config.groups}, dtype));
   if (config.bias) bias = Parameter(Tensor::zeros({config.out}, dtype));
 }
@@ -19,7 +20,9 @@ void Conv2d::parts(Parts& p) {
   p("weight", weight, Published::conv_oihw).optional("bias", bias);
 }
 
-Var Conv2d::forward(const Var& x) const { return seen(conv2d(x, weight.var, bias.var, how)); }
+Var Conv2d::forward(const Var& x) const {
+  return seen(conv2d(x, weight.var, bias.var, how));
+}
 
 Linear::Linear(int64_t in, int64_t out, DType dtype)
     : weight(Tensor::zeros({out, in}, dtype)), bias(Tensor::zeros({out}, dtype)) {}
@@ -54,7 +57,8 @@ std::pair<Tensor, Tensor> BatchNorm2d::scale_and_shift() const {
   const Tensor &w = weight.var.value(), &b = bias.var.value();
   Tensor inverse = w.empty_like(), scale = w.empty_like(), shift = w.empty_like();
   kernels::inverse_deviation(running_var.value.contiguous(), how.eps, inverse);
-  kernels::batch_norm_affine(running_mean.value.contiguous(), inverse, w.contiguous(), b.contiguous(), scale, shift);
+  kernels::batch_norm_affine(running_mean.value.contiguous(), inverse, w.contiguous(), b.contiguous(), scale,
+                             shift);
   return {scale, shift};
 }
 
@@ -65,7 +69,9 @@ Var BatchNorm2d::forward(const Var& x) {
   return seen(batch_norm_train(x, weight.var, bias.var, mean, variance, how));
 }
 
-Dropout::Dropout(double p, uint64_t seed) : seed_(seed) { set_p(p); }
+Dropout::Dropout(double p, uint64_t seed) : seed_(seed) {
+  set_p(p);
+}
 
 void Dropout::set_p(double p) {
   GRAFT_CHECK_AS(UsageError, p >= 0 && p < 1, "Dropout: probability ", p, " is not in [0, 1)");
@@ -97,7 +103,8 @@ bool nothing_needs_grad(std::initializer_list<Var> vars) {
 }  // namespace
 
 Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x, const Var& residual) {
-  if (bn.keeps_statistics() && nothing_needs_grad({x, conv.weight.var, bn.weight.var, bn.bias.var, residual})) {
+  if (bn.keeps_statistics() &&
+      nothing_needs_grad({x, conv.weight.var, bn.weight.var, bn.bias.var, residual})) {
     auto [scale, shift] = bn.scale_and_shift();
     return conv2d_affine(x, conv.weight.var, conv.how, scale, shift, residual, activation);
   }

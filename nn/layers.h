@@ -1,5 +1,6 @@
-// The layers that the networks are built from. A new layer holds zeros (batch norm: the identity); a network's constructor
-// fills its layers through nn/init.h once their names are known. Every layer computes in f32 or f64.
+// The layers that the networks are built from. A new layer holds zeros (batch norm: the identity); a
+// network's constructor fills its layers through nn/init.h once their names are known. Every layer computes
+// in f32 or f64.
 #pragma once
 
 #include <utility>
@@ -45,10 +46,11 @@ class BatchNorm2d : public Module {
   void parts(Parts& p) override;
   Var forward(const Var& x);
 
-  // True where the running statistics are used and stay as they are; otherwise the batch's are used, and the running ones
-  // follow. Decided by the mode and by the freeze states: statistics that are `frozen` stay in any mode; those in
-  // `frozen_adapt_stats` follow in training mode; and where nobody froze the statistics themselves but weight or bias is
-  // frozen, they stay too (a batch norm frozen in its weight only would go on changing what the network computes).
+  // True where the running statistics are used and stay as they are; otherwise the batch's are used, and the
+  // running ones follow. Decided by the mode and by the freeze states: statistics that are `frozen` stay in
+  // any mode; those in `frozen_adapt_stats` follow in training mode; and where nobody froze the statistics
+  // themselves but weight or bias is frozen, they stay too (a batch norm frozen in its weight only would go
+  // on changing what the network computes).
   bool keeps_statistics() const;
   // Where it keeps them, forward is x scale + shift for these two, each [channels].
   std::pair<Tensor, Tensor> scale_and_shift() const;
@@ -67,7 +69,8 @@ class Dropout : public Module {
   Var forward(const Var& x);
   double p() const { return p_; }
   void set_p(double p);
-  // Masks are a function of (seed, number of the draw). A resumed run sets the number where the last one stopped.
+  // Masks are a function of (seed, number of the draw). A resumed run sets the number where the last one
+  // stopped.
   uint64_t draws() const { return draws_; }
   void set_draws(uint64_t draws) { draws_ = draws; }
 
@@ -78,11 +81,12 @@ class Dropout : public Module {
 
 Var activate(const Var& x, Activation activation);
 
-// Two steps that these networks repeat, each in one pass of the fused kernel where nothing asks for a gradient (and, of
-// batch norm, the running statistics are used): trunks that nobody trains, and prediction. x [N, H, W, in]; the result and
-// `residual`, which is undefined where nothing is added: [N, OH, OW, out].
+// Two steps that these networks repeat, each in one pass of the fused kernel where nothing asks for a
+// gradient (and, of batch norm, the running statistics are used): trunks that nobody trains, and prediction.
+// x [N, H, W, in]; the result and `residual`, which is undefined where nothing is added: [N, OH, OW, out].
 // activation(bn(conv(x)) + residual)
-Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x, const Var& residual = {});
+Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x,
+            const Var& residual = {});
 // activation(conv(x))
 Var conv_act(const Conv2d& conv, Activation activation, const Var& x);
 

@@ -61,8 +61,8 @@ void Parameter::set_freeze(Freeze f) {
 }
 
 void NamedTensor::set_value(Tensor value) const {
-  GRAFT_CHECK(value.shape() == this->value().shape() && value.dtype() == this->value().dtype(), name, ": ", value,
-              " given for ", this->value());
+  GRAFT_CHECK(value.shape() == this->value().shape() && value.dtype() == this->value().dtype(), name, ": ",
+              value, " given for ", this->value());
   if (parameter) {
     parameter->var.set_value(std::move(value));
   } else {

@@ -1,5 +1,5 @@
-// Module: a part of a network that names its parts once, in the checkpoint's words. Everything else (loading, saving,
-// freezing, counting) walks those names.
+// Module: a part of a network that names its parts once, in the checkpoint's words. Everything else (loading,
+// saving, freezing, counting) walks those names.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,8 @@ enum class Freeze : uint8_t {
 };
 std::string_view to_text(Freeze freeze);
 
-// How a published file stores a tensor, where that differs from the engine's own layout. Loading converts, saving undoes.
+// How a published file stores a tensor, where that differs from the engine's own layout. Loading converts,
+// saving undoes.
 enum class Published : uint8_t {
   same,       // the same axes
   conv_oihw,  // file [O, I, KH, KW], engine [O, KH, KW, I]
@@ -52,7 +53,8 @@ class Parts {
  public:
   virtual ~Parts() = default;
   virtual Parts& operator()(std::string_view name, Module& module) = 0;
-  virtual Parts& operator()(std::string_view name, Parameter& parameter, Published published = Published::same) = 0;
+  virtual Parts& operator()(std::string_view name, Parameter& parameter,
+                            Published published = Published::same) = 0;
   virtual Parts& operator()(std::string_view name, Buffer& buffer) = 0;
   // A part that may be absent (a bias, a shortcut): nothing is said of it then.
   Parts& optional(std::string_view name, std::unique_ptr<Module>& module) {
@@ -63,7 +65,8 @@ class Parts {
   }
 };
 
-// What an observer sees: each module's output under the module's name. Parity tests and `graft inspect` read it.
+// What an observer sees: each module's output under the module's name. Parity tests and `graft inspect` read
+// it.
 using Observer = std::function<void(const std::string& name, const Tensor& output)>;
 
 // Move-only: a copied module would share its parameters with the original.
@@ -78,8 +81,8 @@ class Module {
 
   virtual void parts(Parts& p) = 0;
 
-  // Training mode, for this module and all its parts: batch norm uses batch statistics (unless frozen), dropout drops.
-  // Touches neither gradients nor freezing.
+  // Training mode, for this module and all its parts: batch norm uses batch statistics (unless frozen),
+  // dropout drops. Touches neither gradients nor freezing.
   void train(bool on = true);
   void eval() { train(false); }
   bool training() const { return training_; }
@@ -97,8 +100,9 @@ class Module {
   std::function<void(const Tensor&)> observer_;
 };
 
-// While one is alive, `observer` is called with the output of every module below `root` that runs. The network must not
-// be moved, nor its modules replaced, meanwhile. A fused step has one output: that of the block around it.
+// While one is alive, `observer` is called with the output of every module below `root` that runs. The
+// network must not be moved, nor its modules replaced, meanwhile. A fused step has one output: that of the
+// block around it.
 class Observing {
  public:
   Observing(Module& root, const Observer& observer);
@@ -110,8 +114,8 @@ class Observing {
   std::vector<Module*> modules_;
 };
 
-// One tensor of a network under its full name, "layer1.0.bn1.running_mean". Exactly one of the pointers is set; they stay
-// valid while the network lives and is not moved.
+// One tensor of a network under its full name, "layer1.0.bn1.running_mean". Exactly one of the pointers is
+// set; they stay valid while the network lives and is not moved.
 struct NamedTensor {
   std::string name;
   Parameter* parameter = nullptr;
@@ -130,7 +134,8 @@ std::vector<NamedTensor> named_tensors(Module& module);
 std::vector<NamedTensor> named_parameters(Module& module);
 // All modules under their names, the root first, under "".
 std::vector<std::pair<std::string, Module*>> named_modules(Module& module);
-// Calls f(name, layer) for each module of type Layer: for_each_layer<Conv2d>(net, [](const std::string&, Conv2d&) {...}).
+// Calls f(name, layer) for each module of type Layer: for_each_layer<Conv2d>(net, [](const std::string&,
+// Conv2d&) {...}).
 template <class Layer, class F>
 void for_each_layer(Module& root, F f) {
   for (auto& [name, module] : named_modules(root)) {

@@ -31,7 +31,8 @@ Tensor random_tensor(const Shape& shape, uint64_t seed, DType dtype) {
   return t.to(dtype);
 }
 
-void check_gradients(const std::function<Var(const std::vector<Var>&)>& f, const std::vector<Tensor>& inputs) {
+void check_gradients(const std::function<Var(const std::vector<Var>&)>& f,
+                     const std::vector<Tensor>& inputs) {
   std::vector<Var> vars;
   for (const Tensor& t : inputs) vars.emplace_back(t.to(DType::f64).clone(), true);
   Var y = f(vars);
@@ -60,8 +61,9 @@ void check_gradients(const std::function<Var(const std::vector<Var>&)>& f, const
       x[i] = kept;
       double numeric = (up - down) / (2 * eps), analytic = grad.data<double>()[i];
       // Central differences lose about 1e-16 * |sum| / eps to rounding, which is far below atol here.
-      CHECK_MESSAGE(std::abs(numeric - analytic) <= 1e-7 + 1e-5 * std::abs(numeric),
-                    "input " << k << " element " << i << ": analytic " << analytic << ", numeric " << numeric);
+      CHECK_MESSAGE(
+          std::abs(numeric - analytic) <= 1e-7 + 1e-5 * std::abs(numeric),
+          "input " << k << " element " << i << ": analytic " << analytic << ", numeric " << numeric);
     }
   }
 }
@@ -85,13 +87,16 @@ void check_same_for_any_threads(const std::function<std::vector<Tensor>()>& f) {
     std::vector<Tensor> got = f();
     REQUIRE(got.size() == expected.size());
     for (size_t i = 0; i < got.size(); ++i) {
-      CHECK_MESSAGE(bit_equal(got[i], expected[i]), "tensor " << i << " differs between 1 and " << count << " threads");
+      CHECK_MESSAGE(bit_equal(got[i], expected[i]),
+                    "tensor " << i << " differs between 1 and " << count << " threads");
     }
   }
   set_threads(before);
 }
 
-std::string source_dir() { return GRAFT_SOURCE; }
+std::string source_dir() {
+  return GRAFT_SOURCE;
+}
 
 std::string program() {
 #ifdef GRAFT_PROGRAM

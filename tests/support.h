@@ -14,14 +14,16 @@
 
 namespace graft::test {
 
-// max |a - b| / max |b|, in double. 0 where both are empty; infinity where shapes differ or a value is not finite.
+// max |a - b| / max |b|, in double. 0 where both are empty; infinity where shapes differ or a value is not
+// finite.
 double max_relative_difference(const Tensor& a, const Tensor& b);
 
 // Standard normal values, a function of the seed.
 Tensor random_tensor(const Shape& shape, uint64_t seed, DType dtype = DType::f64);
 
-// Compares the gradients of `f` with central differences in f64, for every element of every input. The output is weighted
-// at random, so that a gradient which is right only in the sum cannot pass. Uses eps 1e-6, atol 1e-7, rtol 1e-5.
+// Compares the gradients of `f` with central differences in f64, for every element of every input. The output
+// is weighted at random, so that a gradient which is right only in the sum cannot pass. Uses eps 1e-6, atol
+// 1e-7, rtol 1e-5.
 void check_gradients(const std::function<Var(const std::vector<Var>&)>& f, const std::vector<Tensor>& inputs);
 
 // Runs `f` once on every instruction level of this machine, with the level in the message of a failure.
@@ -38,8 +40,8 @@ void check_throws(const std::function<void()>& f, const std::vector<std::string>
     FAIL_CHECK("nothing was thrown; expected a message with: " << (parts.empty() ? "" : parts[0]));
   } catch (const E& e) {
     for (const std::string& part : parts) {
-      CHECK_MESSAGE(std::string(e.what()).find(part) != std::string::npos, "\"" << e.what() << "\" lacks \"" << part
-                                                                                << "\"");
+      CHECK_MESSAGE(std::string(e.what()).find(part) != std::string::npos,
+                    "\"" << e.what() << "\" lacks \"" << part << "\"");
     }
   }
 }
@@ -64,10 +66,10 @@ class TempDir {
 }  // namespace graft::test
 
 // At the start of a test that needs published files; ends the test, saying so, where there are none.
-#define GRAFT_NEEDS_ASSETS()                        \
-  do {                                              \
-    if (::graft::env::assets().empty()) {           \
-      MESSAGE("skipped: no assets");                \
-      return;                                       \
-    }                                               \
+#define GRAFT_NEEDS_ASSETS()              \
+  do {                                    \
+    if (::graft::env::assets().empty()) { \
+      MESSAGE("skipped: no assets");      \
+      return;                             \
+    }                                     \
   } while (0)

@@ -41,7 +41,8 @@ class Reader {
 
   const std::string& text(const std::string& key) const {
     auto it = file_.metadata().find(key);
-    GRAFT_CHECK_AS(DataError, it != file_.metadata().end(), file_.path(), ": metadata \"", key, "\" is missing");
+    GRAFT_CHECK_AS(DataError, it != file_.metadata().end(), file_.path(), ": metadata \"", key,
+                   "\" is missing");
     return it->second;
   }
   // The value of a key as T; T() of it where it is not one is a DataError.
@@ -70,7 +71,8 @@ void read_certificate(const Reader& reader, const std::string& path, Artefact& o
   }
 }
 
-std::unique_ptr<nn::Classifier> make_network(const std::string& path, const std::string& model, size_t classes) {
+std::unique_ptr<nn::Classifier> make_network(const std::string& path, const std::string& model,
+                                             size_t classes) {
   try {
     return nn::make_classifier(model, static_cast<int64_t>(classes));
   } catch (const UsageError& e) {  // what a file asks for is data
@@ -82,8 +84,8 @@ std::unique_ptr<nn::Classifier> make_network(const std::string& path, const std:
 
 void save_artefact(const std::string& path, nn::Classifier& network, const RunResult& result,
                    const data::Preprocess& preprocess) {
-  GRAFT_CHECK(static_cast<int64_t>(result.classes.size()) == network.classes(), "artefact: ", result.classes.size(),
-              " labels for ", network.classes(), " classes");
+  GRAFT_CHECK(static_cast<int64_t>(result.classes.size()) == network.classes(),
+              "artefact: ", result.classes.size(), " labels for ", network.classes(), " classes");
   TextMap receipt = result.receipt;
   receipt.erase("threads");  // the weights do not depend on it
   weights::save(network, path,
@@ -113,11 +115,13 @@ Artefact load_artefact(const std::string& path) {
   } catch (const DataError& e) {
     fail<DataError>(path, ": ", e.what());
   }
-  GRAFT_CHECK_AS(DataError, out.labels.size() >= 2, path, ": ", out.labels.size(), " labels, needs two or more");
+  GRAFT_CHECK_AS(DataError, out.labels.size() >= 2, path, ": ", out.labels.size(),
+                 " labels, needs two or more");
   out.network = make_network(path, out.model, out.labels.size());
   const weights::Entry* head = file.find(out.network->head_name() + ".weight");
-  GRAFT_CHECK_AS(DataError, !head || head->sizes.empty() || head->sizes[0] == out.network->classes(), path, ": ",
-                 out.labels.size(), " labels, but the head ", head ? to_text(*head) : "", " has other classes");
+  GRAFT_CHECK_AS(DataError, !head || head->sizes.empty() || head->sizes[0] == out.network->classes(), path,
+                 ": ", out.labels.size(), " labels, but the head ", head ? to_text(*head) : "",
+                 " has other classes");
   weights::load(*out.network, file).require_complete();
   out.network->eval();
   return out;

@@ -1,6 +1,7 @@
-// model.graft: everything that is needed to use a retrained network, in one file. A safetensors file with the tensors under
-// the publisher's names and in the publisher's layout, so that it loads in PyTorch with strict=True; its metadata holds
-// labels, preprocessing, architecture, recipe, freeze certificate and run receipt.
+// model.graft: everything that is needed to use a retrained network, in one file. A safetensors file with the
+// tensors under the publisher's names and in the publisher's layout, so that it loads in PyTorch with
+// strict=True; its metadata holds labels, preprocessing, architecture, recipe, freeze certificate and run
+// receipt.
 #pragma once
 
 #include <map>
@@ -18,7 +19,7 @@ struct Artefact {
   std::unique_ptr<nn::Classifier> network;  // in evaluation mode
   std::string model;                        // its name in nn/models/registry.h
   std::string strategy;
-  std::vector<std::string> labels;          // by class index
+  std::vector<std::string> labels;  // by class index
   data::Preprocess preprocess;
   std::map<std::string, std::string> settings, receipt;
   int64_t trainable_parameters = 0;
@@ -27,14 +28,14 @@ struct Artefact {
   std::string certificate_digest;
 };
 
-// Writes the network of a run. Equal runs make equal files, byte for byte: neither time nor thread count stand in them.
-// Throws DiskError; an older file at `path` is then untouched.
+// Writes the network of a run. Equal runs make equal files, byte for byte: neither time nor thread count
+// stand in them. Throws DiskError; an older file at `path` is then untouched.
 void save_artefact(const std::string& path, nn::Classifier& network, const RunResult& result,
                    const data::Preprocess& preprocess);
 
-// Throws DataError, saying what is missing or does not fit, for a file that save_artefact did not write: not safetensors,
-// without the metadata, of a network that this build does not know, with another number of classes than labels, or whose
-// bytes changed since.
+// Throws DataError, saying what is missing or does not fit, for a file that save_artefact did not write: not
+// safetensors, without the metadata, of a network that this build does not know, with another number of
+// classes than labels, or whose bytes changed since.
 Artefact load_artefact(const std::string& path);
 
 }  // namespace graft::transfer

@@ -23,7 +23,8 @@ double relative_distance(const Tensor& before, const Tensor& after) {
 std::vector<std::string> hashes(const std::vector<Tensor>& tensors) {
   std::vector<std::string> out(tensors.size());
   parallel_for(static_cast<int64_t>(tensors.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[static_cast<size_t>(i)] = sha256(tensors[static_cast<size_t>(i)]);
+    for (int64_t i = begin; i < end; ++i)
+      out[static_cast<size_t>(i)] = sha256(tensors[static_cast<size_t>(i)]);
   });
   return out;
 }

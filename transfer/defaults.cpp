@@ -1,5 +1,6 @@
-// What is right for somebody who sets nothing. The values come from runs on a part of the training pictures of five kinds
-// of flowers (100 a class), scored on the rest of them; the test pictures took no part in the choice.
+// What is right for somebody who sets nothing. The values come from runs on a part of the training pictures
+// of five kinds of flowers (100 a class), scored on the rest of them; the test pictures took no part in the
+// choice.
 #include "transfer/recipe.h"
 
 namespace graft::transfer {
@@ -19,7 +20,8 @@ Recipe default_recipe(std::string_view model, const Strategy& strategy) {
     case Kind::partial:
     case Kind::full:
       r.epochs = 8;
-      // SGD at 0.002 below frozen batch norms diverges on MobileNetV2 when every layer trains; AdamW does not.
+      // SGD at 0.002 below frozen batch norms diverges on MobileNetV2 when every layer trains; AdamW does
+      // not.
       r.optimizer = Optimizer::adamw;
       r.learning_rate = 3e-4;
       r.body_lr_scale = 0.3;

@@ -19,10 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string view_name(size_t view) { return str("features.", view); }
+std::string view_name(size_t view) {
+  return str("features.", view);
+}
 
 // The file's views, or none where there is no such file. Throws what Checkpoint throws for a damaged one.
-std::vector<Tensor> read_cache(const std::string& path, const std::string& key, const PictureSet& set, int views) {
+std::vector<Tensor> read_cache(const std::string& path, const std::string& key, const PictureSet& set,
+                               int views) {
   if (!fs::exists(path)) return {};
   auto file = weights::Checkpoint::open(path);
   auto it = file.metadata().find("graft.key");
@@ -30,7 +33,8 @@ std::vector<Tensor> read_cache(const std::string& path, const std::string& key, 
   std::vector<Tensor> out;
   for (size_t v = 0; v <= static_cast<size_t>(views); ++v) {
     out.push_back(file.read(view_name(v)));
-    GRAFT_CHECK_AS(DataError, out[v].rank() == 2 && out[v].dim(0) == set.size() && out[v].dtype() == DType::f32, path,
+    GRAFT_CHECK_AS(DataError,
+                   out[v].rank() == 2 && out[v].dim(0) == set.size() && out[v].dtype() == DType::f32, path,
                    ": ", view_name(v), " is ", out[v], " for ", set.size(), " pictures");
   }
   return out;
@@ -60,14 +64,16 @@ std::vector<Tensor> compute(nn::Classifier& network, const PictureSet& set, cons
       int64_t end = std::min(set.size(), begin + kScoreBatch);
       std::span<const int64_t> batch(which.data() + begin, static_cast<size_t>(end - begin));
       Tensor images = view == 0 ? inputs(set, batch, options.preprocess)
-                                : augmented_inputs(set, batch, options.preprocess, options.augment, options.seed,
-                                                   static_cast<uint64_t>(view));
+                                : augmented_inputs(set, batch, options.preprocess, options.augment,
+                                                   options.seed, static_cast<uint64_t>(view));
       Tensor pooled = network.features(Var(images.to(network.dtype()))).value().to(DType::f32);
       if (!features) features = Tensor::empty({set.size(), pooled.dim(1)});
       features.slice(0, begin, end).copy_from(pooled);
       if (on_progress) {
         int64_t done = view * set.size() + end;
-        on_progress({.phase = "features", .done = done, .total = total,
+        on_progress({.phase = "features",
+                     .done = done,
+                     .total = total,
                      .items_per_second = static_cast<double>(done) / watch.seconds()});
       }
     }

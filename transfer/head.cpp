@@ -13,7 +13,8 @@
 namespace graft::transfer {
 namespace {
 
-// Mean and standard deviation of each feature. A feature that never changes gets 1: it is 0 once its mean is taken off.
+// Mean and standard deviation of each feature. A feature that never changes gets 1: it is 0 once its mean is
+// taken off.
 struct Standard {
   std::vector<double> mean, deviation;
 
@@ -63,7 +64,8 @@ nn::NamedTensor find_parameter(nn::Module& network, const std::string& name) {
   fail("head: the network has no tensor ", name);
 }
 
-// Writes the linear map on standardised features into the network's head, as a map on the features themselves.
+// Writes the linear map on standardised features into the network's head, as a map on the features
+// themselves.
 void fold(const nn::Linear& linear, const Standard& standard, nn::Classifier& network) {
   nn::NamedTensor weight = find_parameter(network, network.head_name() + ".weight");
   nn::NamedTensor bias = find_parameter(network, network.head_name() + ".bias");
@@ -71,7 +73,8 @@ void fold(const nn::Linear& linear, const Standard& standard, nn::Classifier& ne
   Tensor b = linear.bias.var.value().to(DType::f64).contiguous().clone();
   int64_t classes = w.dim(0), width = w.dim(1);
   double common = 0;
-  for (double v : bias.value().to(DType::f64).contiguous().span<double>()) common += v / static_cast<double>(classes);
+  for (double v : bias.value().to(DType::f64).contiguous().span<double>())
+    common += v / static_cast<double>(classes);
   for (int64_t c = 0; c < classes; ++c) {
     double* row = w.data<double>() + c * width;
     for (int64_t f = 0; f < width; ++f) {
@@ -80,7 +83,8 @@ void fold(const nn::Linear& linear, const Standard& standard, nn::Classifier& ne
     }
     b.data<double>()[c] += common;
   }
-  // A linear layer's [classes, F] and a 1x1 convolution's [classes, 1, 1, F] hold the same elements in the same order.
+  // A linear layer's [classes, F] and a 1x1 convolution's [classes, 1, 1, F] hold the same elements in the
+  // same order.
   weight.value().copy_from(w.to(weight.value().dtype()).reshape(weight.value().shape()));
   bias.value().copy_from(b.to(bias.value().dtype()));
 }
@@ -106,8 +110,8 @@ Evaluation evaluate_linear(const nn::Linear& linear, const Tensor& features, con
   return evaluation_of(linear.forward(Var(features)).value(), set);
 }
 
-Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data, const Recipe& recipe, uint64_t seed,
-                 const Hooks& hooks, const OnProgress& on_progress) {
+Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data, const Recipe& recipe,
+                 uint64_t seed, const Hooks& hooks, const OnProgress& on_progress) {
   Task task;
   task.count = data.train.pictures.size();
   task.logits = [&](std::span<const int64_t> which, int epoch) {
@@ -162,7 +166,8 @@ Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data
                  const Hooks& hooks, const OnProgress& on_progress) {
   auto [all, truth] = stacked(x.train, data.train.pictures);
   Var inputs(all);
-  std::vector<double> flat(static_cast<size_t>(linear.weight.var.value().numel() + linear.bias.var.value().numel()), 0);
+  std::vector<double> flat(
+      static_cast<size_t>(linear.weight.var.value().numel() + linear.bias.var.value().numel()), 0);
   std::vector<double> best_flat;
   double best = -1;
   Trained out;
@@ -178,14 +183,22 @@ Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data
     }
     if (hooks.after_step) hooks.after_step(step);
     if (on_progress) {
-      on_progress({.phase = "train", .done = step, .total = recipe.epochs, .epoch = step, .epochs = recipe.epochs,
-                   .loss = train.loss, .accuracy = train.accuracy,
+      on_progress({.phase = "train",
+                   .done = step,
+                   .total = recipe.epochs,
+                   .epoch = step,
+                   .epochs = recipe.epochs,
+                   .loss = train.loss,
+                   .accuracy = train.accuracy,
                    .items_per_second = static_cast<double>(step * all.dim(0)) / watch.seconds()});
     }
   };
-  minimise({.steps = recipe.epochs}, [&](std::span<const double> at, std::span<double> gradient) {
-    return penalised_loss(linear, inputs, truth, recipe, at, gradient);
-  }, flat, after_step);
+  minimise(
+      {.steps = recipe.epochs},
+      [&](std::span<const double> at, std::span<double> gradient) {
+        return penalised_loss(linear, inputs, truth, recipe, at, gradient);
+      },
+      flat, after_step);
   unpack(linear, recipe.keep_best && best >= 0 ? best_flat : flat);
   out.order_sha256 = sha256("all samples at once");
   return out;

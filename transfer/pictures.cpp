@@ -10,13 +10,15 @@
 namespace graft::transfer {
 namespace {
 
-constexpr uint64_t kSplitStream = 0x53504C4954;  // what the random numbers are for; any constant that no other has
+constexpr uint64_t kSplitStream =
+    0x53504C4954;  // what the random numbers are for; any constant that no other has
 
 data::Image shrunk(data::Image&& image, const data::Preprocess& preprocess) {
   if (preprocess.resize == 0) return std::move(image);
   data::Size size = data::shorter_side_to(preprocess.resize, {image.width, image.height});
   // An extreme strip would grow: it stays as it is, and is resized window by window when it is used.
-  if (size.width * size.height > std::max(image.width * image.height, 4 * preprocess.resize * preprocess.resize)) {
+  if (size.width * size.height >
+      std::max(image.width * image.height, 4 * preprocess.resize * preprocess.resize)) {
     return std::move(image);
   }
   return data::resize(image, size.width, size.height, preprocess.interpolation);
@@ -24,13 +26,15 @@ data::Image shrunk(data::Image&& image, const data::Preprocess& preprocess) {
 
 // f(picture, destination, index) for each of `which`, in parallel.
 template <class F>
-Tensor batch_of(const PictureSet& set, std::span<const int64_t> which, const data::Preprocess& preprocess, F&& f) {
+Tensor batch_of(const PictureSet& set, std::span<const int64_t> which, const data::Preprocess& preprocess,
+                F&& f) {
   Tensor out = Tensor::empty({static_cast<int64_t>(which.size()), preprocess.crop, preprocess.crop, 3});
   int64_t each = preprocess.crop * preprocess.crop * 3;
   parallel_for(static_cast<int64_t>(which.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t index = which[static_cast<size_t>(i)];
-      f(*set.pixels.at(static_cast<size_t>(index)), out.data<float>() + i * each, static_cast<uint64_t>(index));
+      f(*set.pixels.at(static_cast<size_t>(index)), out.data<float>() + i * each,
+        static_cast<uint64_t>(index));
     }
   });
   return out;
@@ -96,8 +100,9 @@ Tensor inputs(const PictureSet& set, std::span<const int64_t> which, const data:
   });
 }
 
-Tensor augmented_inputs(const PictureSet& set, std::span<const int64_t> which, const data::Preprocess& preprocess,
-                        const data::Augment& augment, uint64_t seed, uint64_t epoch) {
+Tensor augmented_inputs(const PictureSet& set, std::span<const int64_t> which,
+                        const data::Preprocess& preprocess, const data::Augment& augment, uint64_t seed,
+                        uint64_t epoch) {
   return batch_of(set, which, preprocess, [&](const data::Image& image, float* out, uint64_t index) {
     Rng rng(seed, epoch, index);
     data::write_augmented_input(image, preprocess, augment, rng, out);
@@ -106,7 +111,8 @@ Tensor augmented_inputs(const PictureSet& set, std::span<const int64_t> which, c
 
 Tensor labels(const PictureSet& set, std::span<const int64_t> which) {
   Tensor out = Tensor::empty({static_cast<int64_t>(which.size())}, DType::i64);
-  for (size_t i = 0; i < which.size(); ++i) out.data<int64_t>()[i] = set.labels.at(static_cast<size_t>(which[i]));
+  for (size_t i = 0; i < which.size(); ++i)
+    out.data<int64_t>()[i] = set.labels.at(static_cast<size_t>(which[i]));
   return out;
 }
 

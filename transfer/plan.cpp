@@ -23,7 +23,8 @@ void require_match(const Rule& rule, const std::vector<nn::NamedTensor>& tensors
                    did_you_mean(rule.pattern, names));
 }
 
-// "features.3" of "features.3.conv.1.weight": the part that a reader thinks in. Top-level tensors stand for themselves.
+// "features.3" of "features.3.conv.1.weight": the part that a reader thinks in. Top-level tensors stand for
+// themselves.
 std::string block_of(const std::string& name) {
   size_t dot = name.find('.');
   if (dot == std::string::npos) return name;

@@ -1,4 +1,5 @@
-// A plan: the rules applied to a network. Says what trains, in which group, what stays, and where gradients stop.
+// A plan: the rules applied to a network. Says what trains, in which group, what stays, and where gradients
+// stop.
 #pragma once
 
 #include "transfer/rules.h"
@@ -13,16 +14,16 @@ struct Group {
 };
 
 struct Plan {
-  std::vector<Group> groups;          // trainable parameters only
+  std::vector<Group> groups;            // trainable parameters only
   std::vector<nn::NamedTensor> frozen;  // parameters and statistics that must not move
   std::vector<nn::NamedTensor> moving;  // all others: trainable parameters and the statistics that go on
-  std::string gradients_stop;         // the module below which nothing is recorded; empty: gradients go all the way
+  std::string gradients_stop;  // the module below which nothing is recorded; empty: gradients go all the way
   int64_t parameters = 0, trainable_parameters = 0;
 };
 
-// Sets the freeze state of every tensor of the network and returns the plan. Tensors that no rule names keep their
-// state. Throws UsageError for a rule that matches nothing, naming the nearest names.
-// The plan points into the network: it is valid while the network lives and none of its parts is replaced.
+// Sets the freeze state of every tensor of the network and returns the plan. Tensors that no rule names keep
+// their state. Throws UsageError for a rule that matches nothing, naming the nearest names. The plan points
+// into the network: it is valid while the network lives and none of its parts is replaced.
 Plan plan(nn::Module& network, const std::vector<Rule>& rules);
 
 }  // namespace graft::transfer

@@ -11,8 +11,8 @@ namespace graft::transfer {
 namespace {
 
 // The index in `labels` of each of the data set's classes.
-std::vector<int64_t> label_indices(const std::vector<std::string>& classes, const std::vector<std::string>& labels,
-                                   const std::string& folder) {
+std::vector<int64_t> label_indices(const std::vector<std::string>& classes,
+                                   const std::vector<std::string>& labels, const std::string& folder) {
   std::vector<int64_t> out;
   for (const std::string& name : classes) {
     auto it = std::find(labels.begin(), labels.end(), name);
@@ -94,7 +94,8 @@ std::vector<Prediction> predict(const Source& source, const std::vector<std::str
   std::string first_error;
   bool any = false;
   for (size_t begin = 0; begin < files.size(); begin += kScoreBatch) {
-    std::span<const std::string> chunk(files.data() + begin, std::min<size_t>(kScoreBatch, files.size() - begin));
+    std::span<const std::string> chunk(files.data() + begin,
+                                       std::min<size_t>(kScoreBatch, files.size() - begin));
     std::vector<std::string> errors;
     PictureSet set = read_files(chunk, errors);
     std::vector<int64_t> good;
@@ -111,8 +112,8 @@ std::vector<Prediction> predict(const Source& source, const std::vector<std::str
     for (size_t i = 0; i < chunk.size(); ++i) {
       if (errors[i].empty()) {
         auto all = probabilities.span<float>();
-        out.push_back(prediction_of(chunk[i], all.subspan(row++ * artefact.labels.size(), artefact.labels.size()),
-                                    artefact.labels));
+        out.push_back(prediction_of(
+            chunk[i], all.subspan(row++ * artefact.labels.size(), artefact.labels.size()), artefact.labels));
         any = true;
       } else {
         out.emplace_back().file = chunk[i];
@@ -121,7 +122,8 @@ std::vector<Prediction> predict(const Source& source, const std::vector<std::str
       }
     }
     if (on_progress) {
-      on_progress({.phase = "predict", .done = static_cast<int64_t>(out.size()),
+      on_progress({.phase = "predict",
+                   .done = static_cast<int64_t>(out.size()),
                    .total = static_cast<int64_t>(files.size())});
     }
   }

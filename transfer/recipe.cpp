@@ -58,9 +58,15 @@ bool parse_number(std::string_view text, T& out) {
   return true;
 }
 
-bool parse(std::string_view text, int& out) { return parse_number(text, out); }
-bool parse(std::string_view text, double& out) { return parse_number(text, out); }
-bool parse(std::string_view text, int64_t& out) { return parse_number(text, out); }
+bool parse(std::string_view text, int& out) {
+  return parse_number(text, out);
+}
+bool parse(std::string_view text, double& out) {
+  return parse_number(text, out);
+}
+bool parse(std::string_view text, int64_t& out) {
+  return parse_number(text, out);
+}
 bool parse(std::string_view text, bool& out) {
   if (text != "true" && text != "false") return false;
   out = text == "true";
@@ -84,8 +90,12 @@ bool parse(std::string_view text, Kind& out) {
 }
 
 template <class T>
-std::string text_of(const T& value) { return str(value); }
-std::string text_of(Kind kind) { return std::string(kKinds[static_cast<size_t>(kind)].second); }
+std::string text_of(const T& value) {
+  return str(value);
+}
+std::string text_of(Kind kind) {
+  return std::string(kKinds[static_cast<size_t>(kind)].second);
+}
 
 }  // namespace
 
@@ -135,9 +145,11 @@ void check(const Recipe& r, const Strategy& strategy) {
   require(r.views >= 0 && r.views <= 1000, "views", r.views, "between 0 and 1000");
   require(r.validation >= 0 && r.validation < 1, "validation", r.validation, "in [0, 1)");
   const data::Augment& a = r.augment;
-  require(a.scale_min > 0 && a.scale_min <= a.scale_max, "augment.scale_min", a.scale_min, "above 0, up to scale_max");
+  require(a.scale_min > 0 && a.scale_min <= a.scale_max, "augment.scale_min", a.scale_min,
+          "above 0, up to scale_max");
   require(a.scale_max <= 1, "augment.scale_max", a.scale_max, "at most 1");
-  require(a.ratio_min > 0 && a.ratio_min <= a.ratio_max, "augment.ratio_min", a.ratio_min, "above 0, up to ratio_max");
+  require(a.ratio_min > 0 && a.ratio_min <= a.ratio_max, "augment.ratio_min", a.ratio_min,
+          "above 0, up to ratio_max");
   require(a.pad >= 0 && a.pad <= 1024, "augment.pad", a.pad, "between 0 and 1024");
   require(a.flip >= 0 && a.flip <= 1, "augment.flip", a.flip, "in [0, 1]");
   bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;

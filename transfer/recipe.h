@@ -11,9 +11,10 @@
 namespace graft::transfer {
 
 enum class Optimizer : uint8_t {
-  sgd,    // with momentum
+  sgd,  // with momentum
   adamw,
-  lbfgs,  // for a head on cached features: the convex problem is solved with all pictures at once; an epoch is one step
+  lbfgs,  // for a head on cached features: the convex problem is solved with all pictures at once; an epoch
+          // is one step
 };
 std::string_view to_text(Optimizer optimizer);
 
@@ -21,22 +22,24 @@ struct Recipe {
   int epochs = 10;
   int batch = 32;
   Optimizer optimizer = Optimizer::sgd;
-  double learning_rate = 0.02;   // of the head
-  double body_lr_scale = 0.1;    // what is trained below the head learns at this share of it
-  double momentum = 0.9;         // of sgd; adamw uses 0.9 and 0.999
-  double weight_decay = 1e-4;    // of matrices and filters; biases and norms decay not. lbfgs: the L2 penalty
-  double warmup_epochs = 1;      // the rate grows linearly from 0
-  bool cosine = true;            // then falls to 0 along half a cosine; false: stays
-  double clip_norm = 0;          // the gradient's norm is cut to this; 0: never
+  double learning_rate = 0.02;  // of the head
+  double body_lr_scale = 0.1;   // what is trained below the head learns at this share of it
+  double momentum = 0.9;        // of sgd; adamw uses 0.9 and 0.999
+  double weight_decay = 1e-4;   // of matrices and filters; biases and norms decay not. lbfgs: the L2 penalty
+  double warmup_epochs = 1;     // the rate grows linearly from 0
+  bool cosine = true;           // then falls to 0 along half a cosine; false: stays
+  double clip_norm = 0;         // the gradient's norm is cut to this; 0: never
   double label_smoothing = 0;
-  bool freeze_bn = true;         // batch norm keeps its published statistics, also where its weights train
-  bool cached_features = true;   // strategy head only: the trunk runs once
-  bool head_first = false;       // partial and full: start from the head that the strategy head finds (Kumar et al.,
-                                 // "Fine-tuning can distort pretrained features", 2022), not from a random one
-  int views = 0;                 // with cached features: this many augmented views of each training picture as well
-  bool keep_best = false;        // returns the epoch that was best on `validation`, not the last
-  double validation = 0;         // share of the training pictures that is set aside; 0.1 where keep_best needs some
-  data::Augment augment{.scale_min = 0.4};  // of training pictures; a function of (seed, epoch, picture) alone
+  bool freeze_bn = true;        // batch norm keeps its published statistics, also where its weights train
+  bool cached_features = true;  // strategy head only: the trunk runs once
+  bool head_first =
+      false;      // partial and full: start from the head that the strategy head finds (Kumar et al.,
+                  // "Fine-tuning can distort pretrained features", 2022), not from a random one
+  int views = 0;  // with cached features: this many augmented views of each training picture as well
+  bool keep_best = false;  // returns the epoch that was best on `validation`, not the last
+  double validation = 0;   // share of the training pictures that is set aside; 0.1 where keep_best needs some
+  data::Augment augment{.scale_min =
+                            0.4};  // of training pictures; a function of (seed, epoch, picture) alone
 };
 
 // "head", "partial:2", "full", "scratch"
@@ -53,7 +56,8 @@ Recipe default_recipe(std::string_view model, const Strategy& strategy);
 
 // All settings as text, by name: "epochs" -> "25", "augment.flip" -> "true".
 std::map<std::string, std::string> settings(const Recipe& recipe);
-// Sets one of them by its name. Throws UsageError for an unknown name (with the nearest) or a value that does not parse.
+// Sets one of them by its name. Throws UsageError for an unknown name (with the nearest) or a value that does
+// not parse.
 void set(Recipe& recipe, std::string_view name, std::string_view value);
 // Throws UsageError where settings make no sense (a negative rate, 0 epochs, lbfgs without cached features).
 void check(const Recipe& recipe, const Strategy& strategy);

@@ -1,4 +1,5 @@
-// What a run leaves behind, as plain data: the training loop fills it, the report, metrics.json and the terminal show it.
+// What a run leaves behind, as plain data: the training loop fills it, the report, metrics.json and the
+// terminal show it.
 #pragma once
 
 #include <cstdint>

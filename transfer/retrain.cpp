@@ -21,7 +21,8 @@ namespace {
 void check_sets(const PictureSet& train, const PictureSet& test) {
   GRAFT_CHECK_AS(DataError, train.classes.size() >= 2, "retrain: ", train.classes.size(),
                  " classes; telling pictures apart needs two or more");
-  GRAFT_CHECK_AS(DataError, train.classes == test.classes, "retrain: training and test pictures have different classes");
+  GRAFT_CHECK_AS(DataError, train.classes == test.classes,
+                 "retrain: training and test pictures have different classes");
   GRAFT_CHECK_AS(DataError, train.size() > 0, "retrain: no training pictures");
   GRAFT_CHECK_AS(DataError, test.size() > 0, "retrain: no test pictures");
 }
@@ -75,7 +76,9 @@ class Run {
  private:
   Trained train_on_features() {
     const Recipe& recipe = options_.recipe;
-    FeatureOptions how{.architecture = options_.model, .preprocess = options_.preprocess, .seed = options_.seed,
+    FeatureOptions how{.architecture = options_.model,
+                       .preprocess = options_.preprocess,
+                       .seed = options_.seed,
                        .cache = options_.cache};
     HeadData data;
     Stopwatch features_watch;
@@ -103,8 +106,9 @@ class Run {
     return trained;
   }
 
-  // The test pictures' logits by the head alone, if the network's own end gives the same bits on a first batch; some round
-  // differently (SqueezeNet's head comes before its pooling), and then the whole network is asked.
+  // The test pictures' logits by the head alone, if the network's own end gives the same bits on a first
+  // batch; some round differently (SqueezeNet's head comes before its pooling), and then the whole network is
+  // asked.
   Tensor logits_from(const Features& features) {
     NoGrad no_grad;
     EvaluationMode mode(network_);
@@ -123,16 +127,19 @@ class Run {
     return options_.recipe.head_first && (kind == Kind::partial || kind == Kind::full);
   }
 
-  // What the strategy head would do: its solution is where the other tensors start to move from. A random head would send
-  // large gradients into them first.
+  // What the strategy head would do: its solution is where the other tensors start to move from. A random
+  // head would send large gradients into them first.
   void solve_head() {
-    FeatureOptions how{.architecture = options_.model, .preprocess = options_.preprocess, .seed = options_.seed,
+    FeatureOptions how{.architecture = options_.model,
+                       .preprocess = options_.preprocess,
+                       .seed = options_.seed,
                        .cache = options_.cache};
     Stopwatch watch;
     HeadData data;
     data.train = {train_, features_of(network_, train_, how, on_progress_)};
     data.test = {test_, features_of(network_, test_, how, on_progress_)};
-    Trained solved = train_head(network_, data, default_recipe(options_.model, {}), options_.seed, {}, on_progress_);
+    Trained solved =
+        train_head(network_, data, default_recipe(options_.model, {}), options_.seed, {}, on_progress_);
     result_.seconds.features = watch.seconds();
     if (solved.epochs.empty()) return;  // features that say nothing: zero is the solution
     result_.notes.push_back(str("the head was solved first: test accuracy ",

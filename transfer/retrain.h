@@ -1,5 +1,5 @@
-// One retraining on pictures in memory: new head, freeze plan, training, certificate, scores. tune() adds files on both
-// ends; programs with pictures of their own (a camera, a generator) start here.
+// One retraining on pictures in memory: new head, freeze plan, training, certificate, scores. tune() adds
+// files on both ends; programs with pictures of their own (a camera, a generator) start here.
 #pragma once
 
 #include "nn/models/classifier.h"
@@ -10,19 +10,20 @@
 namespace graft::transfer {
 
 struct RetrainOptions {
-  std::string model;             // the network's name: in the result, and part of the key of cached features
+  std::string model;  // the network's name: in the result, and part of the key of cached features
   Strategy strategy;
   Recipe recipe;
   data::Preprocess preprocess;
-  std::vector<Rule> rules;       // applied after the strategy's own
-  uint64_t seed = 0;             // of the head's start, the order, the augmentation
-  bool cache = true;             // features may be kept in env::cache(); false: in memory only
+  std::vector<Rule> rules;  // applied after the strategy's own
+  uint64_t seed = 0;        // of the head's start, the order, the augmentation
+  bool cache = true;        // features may be kept in env::cache(); false: in memory only
   Hooks hooks;
 };
 
-// Replaces the head by one for the sets' classes, trains as the strategy and the recipe say, and scores `test`. Scratch
-// trains the network as it is given, and replaces the head only where the classes differ in number. Fills all of the
-// result but weights, data, ledger and artefact. Throws CertificateError, naming the tensors, if a frozen tensor moved.
+// Replaces the head by one for the sets' classes, trains as the strategy and the recipe say, and scores
+// `test`. Scratch trains the network as it is given, and replaces the head only where the classes differ in
+// number. Fills all of the result but weights, data, ledger and artefact. Throws CertificateError, naming the
+// tensors, if a frozen tensor moved.
 RunResult retrain(nn::Classifier& network, const PictureSet& train, const PictureSet& test,
                   const RetrainOptions& options, const OnProgress& on_progress = {});
 

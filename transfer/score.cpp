@@ -31,8 +31,8 @@ Evaluation evaluation_of(const Tensor& logits, const PictureSet& set) {
     double sum = 0;
     for (int64_t c = 0; c < classes; ++c) sum += std::exp(row[c] - row[best]);
     out.loss += std::log(sum) - (row[truth] - row[best]);
-    out.scored.push_back({set.files[static_cast<size_t>(i)], truth, best, 1 / sum,
-                          std::exp(row[truth] - row[best]) / sum});
+    out.scored.push_back(
+        {set.files[static_cast<size_t>(i)], truth, best, 1 / sum, std::exp(row[truth] - row[best]) / sum});
     ++out.confusion[static_cast<size_t>(truth)][static_cast<size_t>(best)];
     right += best == truth;
   }
@@ -55,7 +55,9 @@ Tensor logits_of(nn::Classifier& network, const PictureSet& set, const data::Pre
     Var images(inputs(set, batch, preprocess).to(network.dtype()));
     out.slice(0, begin, end).copy_from(network.forward(images).value());
     if (on_progress) {
-      on_progress({.phase = phase, .done = end, .total = set.size(),
+      on_progress({.phase = phase,
+                   .done = end,
+                   .total = set.size(),
                    .items_per_second = static_cast<double>(end) / watch.seconds()});
     }
   }

@@ -9,8 +9,8 @@ namespace graft::transfer {
 // From logits [n, classes], row i for picture i of the set, and its labels.
 Evaluation evaluation_of(const Tensor& logits, const PictureSet& set);
 
-// logits [n, classes] of a whole set, in evaluation mode and without a tape. A picture's row does not depend on the
-// others. `phase` names the work in the progress.
+// logits [n, classes] of a whole set, in evaluation mode and without a tape. A picture's row does not depend
+// on the others. `phase` names the work in the progress.
 Tensor logits_of(nn::Classifier& network, const PictureSet& set, const data::Preprocess& preprocess,
                  const OnProgress& on_progress = {}, const std::string& phase = "evaluate");
 
@@ -20,7 +20,9 @@ Tensor probabilities_of(const Tensor& logits);
 // While one is alive the network is in evaluation mode; then in the mode that it was in.
 class EvaluationMode {
  public:
-  explicit EvaluationMode(nn::Module& network) : network_(network), training_(network.training()) { network.eval(); }
+  explicit EvaluationMode(nn::Module& network) : network_(network), training_(network.training()) {
+    network.eval();
+  }
   ~EvaluationMode() { network_.train(training_); }
   EvaluationMode(const EvaluationMode&) = delete;
   EvaluationMode& operator=(const EvaluationMode&) = delete;

@@ -5,7 +5,8 @@
 namespace graft::transfer {
 namespace {
 
-// Classes of the file's head, or the publisher's where it has no such tensor: load() then says what is missing.
+// Classes of the file's head, or the publisher's where it has no such tensor: load() then says what is
+// missing.
 int64_t classes_in(const weights::Checkpoint& file, const nn::ModelInfo& info, const std::string& head) {
   for (const weights::Entry& entry : file.entries()) {
     bool named = entry.name == head + ".weight" || entry.name.ends_with("." + head + ".weight");
@@ -45,8 +46,9 @@ Artefact open_source(const Source& source) {
     GRAFT_CHECK_AS(UsageError, source.model.empty() && source.weights.empty(), "give either a model.graft (",
                    source.artefact, ") or a network's name with its weights, not both");
     Artefact out = load_artefact(source.artefact);
-    GRAFT_CHECK_AS(DataError, source.labels.empty() || source.labels.size() == out.labels.size(), source.labels.size(),
-                   " labels given, ", source.artefact, " has ", out.labels.size(), " classes");
+    GRAFT_CHECK_AS(DataError, source.labels.empty() || source.labels.size() == out.labels.size(),
+                   source.labels.size(), " labels given, ", source.artefact, " has ", out.labels.size(),
+                   " classes");
     if (!source.labels.empty()) out.labels = source.labels;
     return out;
   }
@@ -58,8 +60,9 @@ Artefact open_source(const Source& source) {
   out.strategy = "published";
   out.preprocess = preprocess_of(source.model);
   out.labels = source.labels.empty() ? nn::label_names(nn::model_info(source.model).labels) : source.labels;
-  GRAFT_CHECK_AS(DataError, static_cast<int64_t>(out.labels.size()) == published.network->classes(), out.labels.size(),
-                 " labels, but ", source.weights, " tells ", published.network->classes(), " classes apart");
+  GRAFT_CHECK_AS(DataError, static_cast<int64_t>(out.labels.size()) == published.network->classes(),
+                 out.labels.size(), " labels, but ", source.weights, " tells ", published.network->classes(),
+                 " classes apart");
   out.network = std::move(published.network);
   out.network->eval();
   return out;

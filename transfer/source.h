@@ -14,8 +14,8 @@ struct Published {
   std::unique_ptr<nn::Classifier> network;
   weights::LoadReport report;
 };
-// The network with the checkpoint's weights, and with as many classes as its head has. Throws UsageError for an unknown
-// network, DataError with the report for a file that does not fit.
+// The network with the checkpoint's weights, and with as many classes as its head has. Throws UsageError for
+// an unknown network, DataError with the report for a file that does not fit.
 Published load_published(const std::string& model, const std::string& path);
 
 // An artefact as it is; published weights dressed up as one, with strategy "published".

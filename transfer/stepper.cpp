@@ -16,7 +16,8 @@ bool all_finite(const Tensor& tensor) {
 
 std::unique_ptr<nn::Optimizer> make_optimizer(std::vector<nn::ParameterGroup> groups, const Recipe& recipe) {
   switch (recipe.optimizer) {
-    case Optimizer::sgd: return std::make_unique<nn::Sgd>(std::move(groups), nn::SgdOptions{.momentum = recipe.momentum});
+    case Optimizer::sgd:
+      return std::make_unique<nn::Sgd>(std::move(groups), nn::SgdOptions{.momentum = recipe.momentum});
     case Optimizer::adamw: return std::make_unique<nn::AdamW>(std::move(groups));
     case Optimizer::lbfgs: break;
   }
@@ -55,11 +56,12 @@ void Stepper::step(double factor, const std::string& where) {
   if (!std::isfinite(nn::gradient_norm(parameters_))) {
     for (const nn::NamedTensor& t : tensors_) {
       Tensor grad = t.parameter->var.grad();
-      GRAFT_CHECK(!grad.defined() || all_finite(grad), "training: the gradient of ", t.name, " is not finite in ", where,
-                  "; a lower learning rate than ", learning_rate_, " or clip_norm may help");
+      GRAFT_CHECK(!grad.defined() || all_finite(grad), "training: the gradient of ", t.name,
+                  " is not finite in ", where, "; a lower learning rate than ", learning_rate_,
+                  " or clip_norm may help");
     }
-    fail("training: the norm of all gradients overflows in ", where, "; clip_norm or a lower learning rate than ",
-         learning_rate_, " may help");
+    fail("training: the norm of all gradients overflows in ", where,
+         "; clip_norm or a lower learning rate than ", learning_rate_, " may help");
   }
   if (clip_norm_ > 0) nn::clip_gradients(parameters_, clip_norm_);
   optimizer_->step(learning_rate_ * factor);

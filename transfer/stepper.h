@@ -12,14 +12,16 @@ namespace graft::transfer {
 
 class Stepper {
  public:
-  // Tensors of rank 1 (biases, norms) decay only where their rule says how much; the others by the recipe's weight_decay.
+  // Tensors of rank 1 (biases, norms) decay only where their rule says how much; the others by the recipe's
+  // weight_decay.
   Stepper(const Plan& plan, const Recipe& recipe);
 
-  // Clips, steps at `factor` times the recipe's learning rate, and forgets the gradients. Throws Error, naming `where` and
-  // the tensor, for a gradient that is not finite; nothing has moved then.
+  // Clips, steps at `factor` times the recipe's learning rate, and forgets the gradients. Throws Error,
+  // naming `where` and the tensor, for a gradient that is not finite; nothing has moved then.
   void step(double factor, const std::string& where);
 
-  // "; classifier.1.weight is not finite": the first such tensor of the network, frozen ones first, or nothing.
+  // "; classifier.1.weight is not finite": the first such tensor of the network, frozen ones first, or
+  // nothing.
   std::string first_not_finite() const;
 
  private:

@@ -16,9 +16,9 @@ std::vector<Rule> rules_of(const Strategy& strategy, nn::Classifier& network, co
   }
   if (strategy.kind == Kind::partial) {
     std::vector<nn::Stage> stages = network.stages();
-    GRAFT_CHECK_AS(UsageError, strategy.stages <= static_cast<int>(stages.size()), "partial:", strategy.stages,
-                   ": the network has ", stages.size(), " stages, from ", stages.front().name, " to ",
-                   stages.back().name);
+    GRAFT_CHECK_AS(UsageError, strategy.stages <= static_cast<int>(stages.size()),
+                   "partial:", strategy.stages, ": the network has ", stages.size(), " stages, from ",
+                   stages.front().name, " to ", stages.back().name);
     for (size_t i = stages.size() - static_cast<size_t>(strategy.stages); i < stages.size(); ++i) {
       for (const std::string& prefix : stages[i].prefixes) {
         rules.push_back({prefix + ".*", Freeze::trainable, recipe.body_lr_scale});

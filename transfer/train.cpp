@@ -14,7 +14,8 @@
 namespace graft::transfer {
 namespace {
 
-constexpr uint64_t kOrderStream = 0x4F52444552;  // what the random numbers are for; any constant that no other has
+constexpr uint64_t kOrderStream =
+    0x4F52444552;  // what the random numbers are for; any constant that no other has
 
 int64_t count_right(const Tensor& logits, const Tensor& labels) {
   int64_t classes = logits.dim(1), right = 0;
@@ -117,8 +118,9 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
       Var logits = task.logits(which, epoch);
       Var loss = cross_entropy(logits, truth, {.label_smoothing = recipe.label_smoothing});
       double value = loss.value().item();
-      GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ", step + 1,
-                  stepper.first_not_finite(), "; a lower learning rate than ", recipe.learning_rate, " may help");
+      GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
+                  step + 1, stepper.first_not_finite(), "; a lower learning rate than ", recipe.learning_rate,
+                  " may help");
       int64_t right = count_right(logits.value(), truth);
       backward(loss);
       stepper.step(factor, str("epoch ", epoch, ", step ", step + 1));
@@ -126,8 +128,13 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
       if (hooks.after_step) hooks.after_step(step);
       means.add(value, right, static_cast<int64_t>(which.size()));
       if (on_progress) {
-        on_progress({.phase = "train", .done = step, .total = steps * recipe.epochs, .epoch = epoch,
-                     .epochs = recipe.epochs, .loss = means.mean_loss(), .accuracy = means.accuracy(),
+        on_progress({.phase = "train",
+                     .done = step,
+                     .total = steps * recipe.epochs,
+                     .epoch = epoch,
+                     .epochs = recipe.epochs,
+                     .loss = means.mean_loss(),
+                     .accuracy = means.accuracy(),
                      .items_per_second = static_cast<double>(means.seen) / epoch_watch.seconds()});
       }
     }

@@ -1,5 +1,5 @@
-// The training loop. It knows a network only as "batch in, logits out", so that one loop trains whole networks on pictures
-// and heads on cached features.
+// The training loop. It knows a network only as "batch in, logits out", so that one loop trains whole
+// networks on pictures and heads on cached features.
 #pragma once
 
 #include <functional>
@@ -36,14 +36,14 @@ struct Trained {
   std::string order_sha256;  // names the order in which samples were seen
 };
 
-// The order of one epoch, cut into batches: a function of (count, batch, seed, epoch). A last batch of a single sample
-// joins the one before it, because batch statistics of one sample say nothing.
+// The order of one epoch, cut into batches: a function of (count, batch, seed, epoch). A last batch of a
+// single sample joins the one before it, because batch statistics of one sample say nothing.
 std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint64_t seed, uint64_t epoch);
 
-// Trains by SGD or AdamW; the same bits for any thread count. Biases and norms (tensors of rank 1) do not decay unless
-// their group says how much. Throws Error, naming epoch, step and tensor, as soon as a loss or gradient is not finite; the
-// weights are then those before that step.
-Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed, const Hooks& hooks = {},
-              const OnProgress& on_progress = {});
+// Trains by SGD or AdamW; the same bits for any thread count. Biases and norms (tensors of rank 1) do not
+// decay unless their group says how much. Throws Error, naming epoch, step and tensor, as soon as a loss or
+// gradient is not finite; the weights are then those before that step.
+Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed,
+              const Hooks& hooks = {}, const OnProgress& on_progress = {});
 
 }  // namespace graft::transfer

@@ -25,20 +25,22 @@ std::string prepare_folder(const std::string& out) {
 
 void copy_ledger(const weights::LoadReport& report, RunResult& result) {
   for (const weights::LoadRow& row : report.rows) {
-    std::string dtype = row.from == row.to ? std::string(to_text(row.from))
-                                           : str(to_text(row.from), " -> ", to_text(row.to));
+    std::string dtype =
+        row.from == row.to ? std::string(to_text(row.from)) : str(to_text(row.from), " -> ", to_text(row.to));
     result.ledger.push_back({row.source, row.target, to_text(row.shape), dtype, row.transform, row.sha256});
   }
   result.ledger_notes = report.warnings;
   if (!report.stripped.empty()) {
-    result.ledger_notes.push_back("every name in the file began with \"" + report.stripped + "\", which was dropped");
+    result.ledger_notes.push_back("every name in the file began with \"" + report.stripped +
+                                  "\", which was dropped");
   }
   for (const weights::Waived& waived : report.waived) {
     result.ledger_notes.push_back(str(waived.name, ": ", waived.what, ", waived"));
   }
 }
 
-// Loads the file that was just written and scores it: it must say of every picture what the network in memory says.
+// Loads the file that was just written and scores it: it must say of every picture what the network in memory
+// says.
 double rescore(const std::string& path, const PictureSet& test, const Evaluation& expected,
                const OnProgress& on_progress) {
   Artefact artefact = load_artefact(path);
@@ -46,9 +48,9 @@ double rescore(const std::string& path, const PictureSet& test, const Evaluation
       evaluation_of(logits_of(*artefact.network, test, artefact.preprocess, on_progress, "check"), test);
   for (size_t i = 0; i < again.scored.size(); ++i) {
     const Scored &a = again.scored[i], &b = expected.scored[i];
-    GRAFT_CHECK(a.predicted == b.predicted && a.probability == b.probability, path, ": after loading it again, ",
-                a.file, " is class ", a.predicted, " with ", a.probability, ", before it was ", b.predicted, " with ",
-                b.probability);
+    GRAFT_CHECK(a.predicted == b.predicted && a.probability == b.probability, path,
+                ": after loading it again, ", a.file, " is class ", a.predicted, " with ", a.probability,
+                ", before it was ", b.predicted, " with ", b.probability);
   }
   return again.accuracy;
 }
@@ -91,10 +93,12 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
                  " starts from published weights: give their file");
   std::string path = options.out.empty() ? "" : prepare_folder(options.out);
 
-  data::Dataset dataset = data::scan_folder(options.data, {.test_share = options.test_share, .seed = options.seed});
+  data::Dataset dataset =
+      data::scan_folder(options.data, {.test_share = options.test_share, .seed = options.seed});
   Published start;
   if (scratch) {
-    start.network = nn::make_classifier(options.model, static_cast<int64_t>(dataset.classes.size()), options.seed);
+    start.network =
+        nn::make_classifier(options.model, static_cast<int64_t>(dataset.classes.size()), options.seed);
   } else {
     start = load_published(options.model, options.weights);
   }

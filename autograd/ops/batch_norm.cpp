@@ -5,11 +5,13 @@
 namespace graft {
 namespace {
 
-void check(const char* op, const Var& x, const Var& weight, const Var& bias, const Tensor& mean, const Tensor& variance) {
-  GRAFT_CHECK(x.shape().rank() >= 2 && x.dim(-1) > 0, op, ": needs [..., C] with at least two axes, got ", x.shape());
+void check(const char* op, const Var& x, const Var& weight, const Var& bias, const Tensor& mean,
+           const Tensor& variance) {
+  GRAFT_CHECK(x.shape().rank() >= 2 && x.dim(-1) > 0, op, ": needs [..., C] with at least two axes, got ",
+              x.shape());
   auto check_channels = [&](const char* name, const Tensor& t) {
-    GRAFT_CHECK(t.shape() == Shape{x.dim(-1)} && t.dtype() == x.value().dtype(), op, ": ", name, " is ", t, ", but ",
-                x.value(), " needs ", x.value().dtype(), Shape{x.dim(-1)});
+    GRAFT_CHECK(t.shape() == Shape{x.dim(-1)} && t.dtype() == x.value().dtype(), op, ": ", name, " is ", t,
+                ", but ", x.value(), " needs ", x.value().dtype(), Shape{x.dim(-1)});
   };
   check_channels("weight", weight.value());
   check_channels("bias", bias.value());
@@ -25,8 +27,8 @@ Var batch_norm_train(const Var& x, const Var& weight, const Var& bias, const Ten
   GRAFT_CHECK(running_mean.is_contiguous() && running_var.is_contiguous(),
               "batch_norm_train: running statistics are not contiguous, so they cannot be moved in place");
   int64_t rows = x.value().numel() / x.dim(-1);
-  GRAFT_CHECK(rows > 1, "batch_norm_train: needs more than one value per channel to take a variance of, got ", x.shape(),
-              "; use a larger batch, or freeze this layer's statistics");
+  GRAFT_CHECK(rows > 1, "batch_norm_train: needs more than one value per channel to take a variance of, got ",
+              x.shape(), "; use a larger batch, or freeze this layer's statistics");
   Tensor value = x.value().contiguous(), w = weight.value().contiguous(), b = bias.value().contiguous();
   Tensor mean = w.empty_like(), variance = w.empty_like(), inverse = w.empty_like(), y = value.empty_like();
   kernels::channel_statistics(value, mean, variance);
@@ -52,7 +54,8 @@ Var batch_norm_frozen(const Var& x, const Var& weight, const Var& bias, const Te
   Tensor mean = running_mean.contiguous(), inverse = w.empty_like(), y = value.empty_like();
   kernels::inverse_deviation(running_var.contiguous(), how.eps, inverse);
   kernels::batch_norm(value, mean, inverse, w, b, y);
-  // Only the gradients of weight and bias look at x. The mean is copied: the statistics may move before backward.
+  // Only the gradients of weight and bias look at x. The mean is copied: the statistics may move before
+  // backward.
   bool wants_parameters = weight.needs_grad() || bias.needs_grad();
   Tensor kept = wants_parameters ? value : Tensor();
   mean = wants_parameters ? mean.clone() : Tensor();

@@ -11,27 +11,32 @@ Shape conv2d_shape(const char* op, const Var& x, const Var& weight, Conv2d how) 
   const Shape &xs = x.shape(), &ws = weight.shape();
   GRAFT_CHECK(xs.rank() == 4, op, ": x ", x.value(), " is not [N, H, W, C]");
   GRAFT_CHECK(ws.rank() == 4, op, ": weight ", weight.value(), " is not [O, KH, KW, I]");
-  GRAFT_CHECK(x.value().dtype() == weight.value().dtype(), op, ": x ", x.value(), " and weight ", weight.value(),
-              " differ in type");
-  GRAFT_CHECK(how.stride >= 1 && how.padding >= 0 && how.groups >= 1, op, ": stride ", how.stride, ", padding ",
-              how.padding, ", groups ", how.groups, "; needs stride and groups of at least 1 and no negative padding");
+  GRAFT_CHECK(x.value().dtype() == weight.value().dtype(), op, ": x ", x.value(), " and weight ",
+              weight.value(), " differ in type");
+  GRAFT_CHECK(how.stride >= 1 && how.padding >= 0 && how.groups >= 1, op, ": stride ", how.stride,
+              ", padding ", how.padding, ", groups ", how.groups,
+              "; needs stride and groups of at least 1 and no negative padding");
   GRAFT_CHECK(ws[1] >= 1 && ws[2] >= 1, op, ": weight ", weight.value(), " has an empty kernel");
-  GRAFT_CHECK(ws[3] * how.groups == xs[3], op, ": ", how.groups, " groups of ", ws[3], " input channels are not the ",
-              xs[3], " channels of x ", x.value(), " (weight ", weight.value(), ")");
-  GRAFT_CHECK(ws[0] % how.groups == 0, op, ": ", ws[0], " output channels cannot be divided into ", how.groups,
-              " groups");
+  GRAFT_CHECK(ws[3] * how.groups == xs[3], op, ": ", how.groups, " groups of ", ws[3],
+              " input channels are not the ", xs[3], " channels of x ", x.value(), " (weight ",
+              weight.value(), ")");
+  GRAFT_CHECK(ws[0] % how.groups == 0, op, ": ", ws[0], " output channels cannot be divided into ",
+              how.groups, " groups");
   int64_t height = xs[1] + 2 * how.padding, width = xs[2] + 2 * how.padding;
-  GRAFT_CHECK(height >= ws[1] && width >= ws[2], op, ": kernel ", ws[1], " x ", ws[2], " is larger than the padded picture ",
-              height, " x ", width, " (x ", x.value(), ", padding ", how.padding, ")");
+  GRAFT_CHECK(height >= ws[1] && width >= ws[2], op, ": kernel ", ws[1], " x ", ws[2],
+              " is larger than the padded picture ", height, " x ", width, " (x ", x.value(), ", padding ",
+              how.padding, ")");
   return {xs[0], (height - ws[1]) / how.stride + 1, (width - ws[2]) / how.stride + 1, ws[0]};
 }
 
 void check_per_channel(const char* op, const char* name, const Tensor& t, int64_t channels, DType dtype) {
-  GRAFT_CHECK(!t.defined() || (t.shape() == Shape{channels} && t.dtype() == dtype), op, ": ", name, " ", t, " is not ",
-              dtype, Shape{channels});
+  GRAFT_CHECK(!t.defined() || (t.shape() == Shape{channels} && t.dtype() == dtype), op, ": ", name, " ", t,
+              " is not ", dtype, Shape{channels});
 }
 
-Tensor contiguous_or_none(const Tensor& t) { return t.defined() ? t.contiguous() : t; }
+Tensor contiguous_or_none(const Tensor& t) {
+  return t.defined() ? t.contiguous() : t;
+}
 
 }  // namespace
 
@@ -77,14 +82,14 @@ Var conv2d_affine(const Var& x, const Var& weight, Conv2d how, const Tensor& sca
   DType dtype = x.value().dtype();
   check_per_channel(op, "scale", scale, shape[3], dtype);
   check_per_channel(op, "shift", shift, shape[3], dtype);
-  GRAFT_CHECK(!residual || (residual.shape() == shape && residual.value().dtype() == dtype), op, ": residual ",
-              residual ? to_text(residual.value()) : "", " is not ", dtype, shape);
+  GRAFT_CHECK(!residual || (residual.shape() == shape && residual.value().dtype() == dtype), op,
+              ": residual ", residual ? to_text(residual.value()) : "", " is not ", dtype, shape);
 
   Tensor y = Tensor::empty(shape, dtype, x.value().device());
   kernels::ConvEpilogue epilogue{contiguous_or_none(scale), contiguous_or_none(shift),
                                  residual ? residual.value().contiguous() : Tensor(), act};
-  kernels::conv2d(x.value().contiguous(), weight.value().contiguous(), {how.stride, how.padding, how.groups}, epilogue,
-                  y);
+  kernels::conv2d(x.value().contiguous(), weight.value().contiguous(), {how.stride, how.padding, how.groups},
+                  epilogue, y);
   std::vector<Var> inputs = {x, weight};
   if (residual) inputs.push_back(residual);
   return record_no_grad(op, y, inputs);

@@ -6,16 +6,17 @@
 namespace graft {
 
 Var cross_entropy(const Var& logits, const Tensor& labels, const CrossEntropy& how) {
-  GRAFT_CHECK(logits.shape().rank() == 2 && logits.dim(1) > 0, "cross_entropy: needs logits [N, classes], got ",
-              logits.shape());
-  GRAFT_CHECK(labels.dtype() == DType::i64 && labels.shape() == Shape{logits.dim(0)}, "cross_entropy: labels are ", labels,
-              ", but logits ", logits.shape(), " need i64", Shape{logits.dim(0)});
+  GRAFT_CHECK(logits.shape().rank() == 2 && logits.dim(1) > 0,
+              "cross_entropy: needs logits [N, classes], got ", logits.shape());
+  GRAFT_CHECK(labels.dtype() == DType::i64 && labels.shape() == Shape{logits.dim(0)},
+              "cross_entropy: labels are ", labels, ", but logits ", logits.shape(), " need i64",
+              Shape{logits.dim(0)});
   GRAFT_CHECK(how.label_smoothing >= 0 && how.label_smoothing <= 1, "cross_entropy: label smoothing ",
               how.label_smoothing, " is not between 0 and 1");
   GRAFT_CHECK(!how.class_weights.defined() || (how.class_weights.shape() == Shape{logits.dim(1)} &&
                                                how.class_weights.dtype() == logits.value().dtype()),
-              "cross_entropy: class weights are ", how.class_weights, ", but logits ", logits.value(), " need ",
-              logits.value().dtype(), Shape{logits.dim(1)});
+              "cross_entropy: class weights are ", how.class_weights, ", but logits ", logits.value(),
+              " need ", logits.value().dtype(), Shape{logits.dim(1)});
   kernels::CrossEntropyArguments a;
   a.logits = logits.value().contiguous();
   a.labels = labels.contiguous();

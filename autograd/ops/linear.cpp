@@ -6,8 +6,8 @@ namespace graft {
 Var linear(const Var& x, const Var& weight, const Var& bias) {
   GRAFT_CHECK(weight.shape().rank() == 2, "linear: weight ", weight.value(), " is not [outputs, inputs]");
   int64_t outputs = weight.dim(0), inputs = weight.dim(1);
-  GRAFT_CHECK(x.shape().rank() >= 1 && x.dim(-1) == inputs, "linear: last axis of ", x.value(), " is not the ", inputs,
-              " inputs of weight ", weight.value());
+  GRAFT_CHECK(x.shape().rank() >= 1 && x.dim(-1) == inputs, "linear: last axis of ", x.value(),
+              " is not the ", inputs, " inputs of weight ", weight.value());
   DType dtype = x.value().dtype();
   GRAFT_CHECK(weight.value().dtype() == dtype, "linear: x ", x.value(), " and weight ", weight.value(),
               " differ in type");

@@ -5,8 +5,8 @@
 namespace graft {
 namespace {
 
-// Windows along an axis, as PyTorch counts them (pooling_output_shape in ATen/native/Pool.h): in ceil mode the last window may
-// reach beyond the padded picture, but must start inside the picture or its left padding.
+// Windows along an axis, as PyTorch counts them (pooling_output_shape in ATen/native/Pool.h): in ceil mode
+// the last window may reach beyond the padded picture, but must start inside the picture or its left padding.
 int64_t window_count(int64_t length, const Pool2d& how) {
   int64_t free = length + 2 * how.padding - how.size;
   if (free < 0 && !how.ceil_mode) return 0;
@@ -26,8 +26,8 @@ Var max_pool2d(const Var& x, Pool2d how) {
   GRAFT_CHECK(how.padding >= 0 && how.padding <= how.size / 2, "max_pool2d: padding ", how.padding,
               " is not between 0 and half the size ", how.size, "; a window could lie in the padding alone");
   int64_t height = window_count(x.dim(1), how), width = window_count(x.dim(2), how);
-  GRAFT_CHECK(x.dim(1) > 0 && x.dim(2) > 0 && height > 0 && width > 0, "max_pool2d: no window of size ", how.size,
-              " fits into ", x.shape(), " with padding ", how.padding);
+  GRAFT_CHECK(x.dim(1) > 0 && x.dim(2) > 0 && height > 0 && width > 0, "max_pool2d: no window of size ",
+              how.size, " fits into ", x.shape(), " with padding ", how.padding);
   Tensor value = x.value().contiguous();
   Tensor y = Tensor::empty({x.dim(0), height, width, x.dim(3)}, value.dtype(), value.device());
   Tensor where;

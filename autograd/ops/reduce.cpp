@@ -19,7 +19,11 @@ Var scaled_sum(const char* op, const Var& x, double factor) {
 
 }  // namespace
 
-Var sum(const Var& x) { return scaled_sum("sum", x, 1); }
-Var mean(const Var& x) { return scaled_sum("mean", x, 1 / static_cast<double>(x.value().numel())); }
+Var sum(const Var& x) {
+  return scaled_sum("sum", x, 1);
+}
+Var mean(const Var& x) {
+  return scaled_sum("mean", x, 1 / static_cast<double>(x.value().numel()));
+}
 
 }  // namespace graft

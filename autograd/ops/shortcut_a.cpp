@@ -11,8 +11,9 @@ Var shortcut_a(const Var& x, int64_t stride, int64_t channels) {
               " channels; zero channels can only be added");
   Tensor value = x.value().contiguous();
   int64_t before = (channels - x.dim(3)) / 2;
-  Tensor y = Tensor::empty({x.dim(0), (x.dim(1) + stride - 1) / stride, (x.dim(2) + stride - 1) / stride, channels},
-                           value.dtype(), value.device());
+  Tensor y =
+      Tensor::empty({x.dim(0), (x.dim(1) + stride - 1) / stride, (x.dim(2) + stride - 1) / stride, channels},
+                    value.dtype(), value.device());
   kernels::shortcut_a(value, stride, before, y);
   return record("shortcut_a", y, {x}, [shape = x.shape(), stride, before](const Tensor& dy) {
     Tensor dx = Tensor::empty(shape, dy.dtype(), dy.device());

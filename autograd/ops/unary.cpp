@@ -22,7 +22,11 @@ Var from_output(const char* op, const Var& x, Forward forward, Backward backward
 
 }  // namespace
 
-Var relu(const Var& x) { return from_output("relu", x, kernels::relu, kernels::relu_grad); }
-Var relu6(const Var& x) { return from_output("relu6", x, kernels::relu6, kernels::relu6_grad); }
+Var relu(const Var& x) {
+  return from_output("relu", x, kernels::relu, kernels::relu_grad);
+}
+Var relu6(const Var& x) {
+  return from_output("relu6", x, kernels::relu6, kernels::relu6_grad);
+}
 
 }  // namespace graft

@@ -52,7 +52,8 @@ void for_each_row(const Cut& cut, F f) {
   });
 }
 
-// Two sums over rows at once. f(i, j, a, b) gives the two terms of element i, which stands in column j of the cut.
+// Two sums over rows at once. f(i, j, a, b) gives the two terms of element i, which stands in column j of the
+// cut.
 template <class T, class F>
 void add_rows(const Cut& cut, int64_t begin, int64_t end, double* sum_a, double* sum_b, F f) {
   constexpr int kRowsAtOnce = Cut::kRowsAtOnce;
@@ -105,9 +106,9 @@ void for_each_channel(int64_t channels, F f) {
   });
 }
 
-// Each piece sums distances from its own first row, so a mean far from zero costs no digits; the pieces' means and squared
-// deviations are then combined as in Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
-// sample variances" (1979).
+// Each piece sums distances from its own first row, so a mean far from zero costs no digits; the pieces'
+// means and squared deviations are then combined as in Chan, Golub and LeVeque, "Updating formulae and a
+// pairwise algorithm for computing sample variances" (1979).
 template <class T>
 void channel_statistics(const Cut& cut, const T* x, T* mean, T* variance) {
   int64_t channels = cut.channels;
@@ -128,7 +129,8 @@ void channel_statistics(const Cut& cut, const T* x, T* mean, T* variance) {
       double n = static_cast<double>(std::min(cut.rows_per_piece, cut.rows - begin));
       const double* sum = sums.data() + p * 2 * channels;
       double shift = sum[c] / n, distance = static_cast<double>(x[begin * channels + c]) + shift - center;
-      squares += std::max(0.0, sum[channels + c] - sum[c] * shift) + distance * distance * count * n / (count + n);
+      squares +=
+          std::max(0.0, sum[channels + c] - sum[c] * shift) + distance * distance * count * n / (count + n);
       center += distance * n / (count + n);
       count += n;
     }
@@ -138,7 +140,8 @@ void channel_statistics(const Cut& cut, const T* x, T* mean, T* variance) {
 }
 
 template <class T>
-void grad_parameters(const Cut& cut, const T* x, const T* dy, const T* mean, const T* inverse, T* dweight, T* dbias) {
+void grad_parameters(const Cut& cut, const T* x, const T* dy, const T* mean, const T* inverse, T* dweight,
+                     T* dbias) {
   int64_t channels = cut.channels;
   std::vector<double> sums(static_cast<size_t>(cut.pieces() * 2 * channels));
   std::vector<T> means = repeated(cut, mean);
@@ -235,16 +238,16 @@ void batch_norm_affine(const Tensor& mean, const Tensor& inverse, const Tensor& 
   });
 }
 
-void batch_norm(const Tensor& x, const Tensor& mean, const Tensor& inverse, const Tensor& weight, const Tensor& bias,
-                const Tensor& y) {
+void batch_norm(const Tensor& x, const Tensor& mean, const Tensor& inverse, const Tensor& weight,
+                const Tensor& bias, const Tensor& y) {
   if (x.numel() == 0) return;
   with_real(x.dtype(), "batch_norm", [&](auto zero) {
     using T = decltype(zero);
     Cut cut(x);
     std::vector<T> slope = slopes(cut, weight.data<T>(), inverse.data<T>());
     std::vector<T> center = repeated(cut, mean.data<T>()), level = repeated(cut, bias.data<T>());
-    for_each_row(cut, [p = x.data<T>(), q = y.data<T>(), s = slope.data(), m = center.data(), l = level.data()](
-                          int64_t begin, int64_t count) {
+    for_each_row(cut, [p = x.data<T>(), q = y.data<T>(), s = slope.data(), m = center.data(),
+                       l = level.data()](int64_t begin, int64_t count) {
       const T* in = p + begin;
       T* __restrict out = q + begin;
       for (int64_t j = 0; j < count; ++j) out[j] = (in[j] - m[j]) * s[j] + l[j];
@@ -267,16 +270,18 @@ void batch_norm_grad_parameters(const Tensor& x, const Tensor& dy, const Tensor&
 }
 
 void batch_norm_grad_input(const Tensor& x, const Tensor& dy, const Tensor& mean, const Tensor& inverse,
-                           const Tensor& weight, const Tensor& dweight, const Tensor& dbias, const Tensor& dx) {
+                           const Tensor& weight, const Tensor& dweight, const Tensor& dbias,
+                           const Tensor& dx) {
   if (x.numel() == 0) return;
   with_real(x.dtype(), "batch_norm_grad_input", [&](auto zero) {
     using T = decltype(zero);
-    grad_input(Cut(x), x.data<T>(), dy.data<T>(), mean.data<T>(), inverse.data<T>(), weight.data<T>(), dweight.data<T>(),
-               dbias.data<T>(), dx.data<T>());
+    grad_input(Cut(x), x.data<T>(), dy.data<T>(), mean.data<T>(), inverse.data<T>(), weight.data<T>(),
+               dweight.data<T>(), dbias.data<T>(), dx.data<T>());
   });
 }
 
-void batch_norm_grad_input_frozen(const Tensor& dy, const Tensor& inverse, const Tensor& weight, const Tensor& dx) {
+void batch_norm_grad_input_frozen(const Tensor& dy, const Tensor& inverse, const Tensor& weight,
+                                  const Tensor& dx) {
   if (dy.numel() == 0) return;
   with_real(dy.dtype(), "batch_norm_grad_input_frozen", [&](auto zero) {
     using T = decltype(zero);

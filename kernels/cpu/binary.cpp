@@ -31,7 +31,8 @@ void multiply_scalar(const Tensor& a, const Tensor& s, const Tensor& y) {
   with_real(a.dtype(), "multiply_scalar", [&](auto zero) {
     using T = decltype(zero);
     T factor = *s.data<T>();
-    elementwise("multiply_scalar", a, a, y, [factor](auto p, auto) { return p * static_cast<decltype(p)>(factor); });
+    elementwise("multiply_scalar", a, a, y,
+                [factor](auto p, auto) { return p * static_cast<decltype(p)>(factor); });
   });
 }
 

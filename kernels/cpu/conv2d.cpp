@@ -17,8 +17,9 @@
 
 namespace {
 
-// The windows of a grid as the rows of a matrix [windows, taps_h * taps_w * channels of the group] that exists only block
-// by block. Since pictures are NHWC, a row of taps is one run of memory; with groups, a tap's channels are.
+// The windows of a grid as the rows of a matrix [windows, taps_h * taps_w * channels of the group] that
+// exists only block by block. Since pictures are NHWC, a row of taps is one run of memory; with groups, a
+// tap's channels are.
 template <class T>
 struct Windows {
   struct Row {
@@ -33,10 +34,12 @@ struct Windows {
   int64_t depth() const { return grid.taps_h * grid.taps_w * channels; }
 
   void rows(int64_t first, int64_t count, Row* out) const {
-    int64_t col = first % grid.cols, row = first / grid.cols % grid.rows, picture = first / grid.cols / grid.rows;
+    int64_t col = first % grid.cols, row = first / grid.cols % grid.rows,
+            picture = first / grid.cols / grid.rows;
     for (int64_t i = 0; i < count; ++i) {
       int64_t top = row * grid.stride + grid.top, left = col * grid.stride + grid.left;
-      bool inside = top >= 0 && left >= 0 && top + grid.taps_h <= grid.height && left + grid.taps_w <= grid.width;
+      bool inside =
+          top >= 0 && left >= 0 && top + grid.taps_h <= grid.height && left + grid.taps_w <= grid.width;
       out[i] = {x + picture * grid.height * grid.width * grid.channels, top, left, inside};
       if (++col < grid.cols) continue;
       col = 0;
@@ -62,8 +65,10 @@ struct Windows {
     const T* from = row.picture + ((row.top + tap_h) * grid.width + row.left) * grid.channels;
     for (int64_t left = end - begin; left > 0; skip = 0) {
       int64_t count = std::min(run - skip, left);
-      if (row.inside) copy_run(from + tap_w * grid.channels + skip, count, out);
-      else copy_taps(row.picture, row.top + tap_h, row.left + tap_w, skip, count, out);
+      if (row.inside)
+        copy_run(from + tap_w * grid.channels + skip, count, out);
+      else
+        copy_taps(row.picture, row.top + tap_h, row.left + tap_w, skip, count, out);
       left -= count;
       out += count;
       tap_w += run_taps;
@@ -81,7 +86,8 @@ struct Windows {
     prefetch_run(row.picture + (row.top * grid.width + row.left) * grid.channels + begin, end - begin);
   }
 
-  // `count` elements of the run of taps that starts at pixel (h, w), from its element `skip` on; zeros in the padding.
+  // `count` elements of the run of taps that starts at pixel (h, w), from its element `skip` on; zeros in the
+  // padding.
   void copy_taps(const T* picture, int64_t h, int64_t w, int64_t skip, int64_t count, T* out) const {
     if (h < 0 || h >= grid.height) return zero_run(count, out);
     int64_t first = std::clamp<int64_t>(-w * channels - skip, 0, count);
@@ -108,7 +114,9 @@ Epilogue<T> epilogue_of(const ConvEpilogue& e, const T* y, int64_t first_channel
   return out;
 }
 
-bool is_depthwise(const Shape& weight, int64_t groups) { return groups > 1 && weight[0] == groups && weight[3] == 1; }
+bool is_depthwise(const Shape& weight, int64_t groups) {
+  return groups > 1 && weight[0] == groups && weight[3] == 1;
+}
 
 // The pixels of a ResultGrid as rows of the result.
 template <class T>
@@ -118,7 +126,8 @@ struct ResultRows {
   T* y;
 
   void rows(int64_t first, int64_t count, T** out) const {
-    int64_t col = first % grid_cols, row = first / grid_cols % grid_rows, picture = first / grid_cols / grid_rows;
+    int64_t col = first % grid_cols, row = first / grid_cols % grid_rows,
+            picture = first / grid_cols / grid_rows;
     for (int64_t i = 0; i < count; ++i) {
       out[i] = y + result.offset(picture, row, col);
       if (++col < grid_cols) continue;
@@ -132,14 +141,16 @@ struct ResultRows {
 
 }  // namespace
 
-void conv2d(const Tensor& x, const Tensor& weight, ConvWindow window, const ConvEpilogue& epilogue, const Tensor& y) {
+void conv2d(const Tensor& x, const Tensor& weight, ConvWindow window, const ConvEpilogue& epilogue,
+            const Tensor& y) {
   with_real(x.dtype(), "conv2d", [&](auto zero) {
     using T = decltype(zero);
     WindowGrid grid = forward_grid(x.shape(), weight.shape(), window, y.shape());
     ResultGrid result{y.dim(1), y.dim(2), y.dim(3)};
     T* out = y.data<T>();
     if (is_depthwise(weight.shape(), window.groups)) {
-      auto taps = depthwise_taps<T>(weight, grid.taps_h - 1, grid.taps_w - 1, 1, grid.taps_h, grid.taps_w, true);
+      auto taps =
+          depthwise_taps<T>(weight, grid.taps_h - 1, grid.taps_w - 1, 1, grid.taps_h, grid.taps_w, true);
       return depthwise_windows<T>(grid, x.data<T>(), taps.get(), result, out, epilogue_of(epilogue, out, 0));
     }
     int64_t outputs = weight.dim(0) / window.groups;
@@ -184,7 +195,8 @@ void conv2d_grad_input(const Tensor& dy, const Tensor& weight, ConvWindow window
           continue;
         }
         multiply_rows<T>(windows, grid.windows(), panels, inputs, windows.depth(),
-                         ResultRows<T>{phase.result, grid.rows, grid.cols, dx.data<T>() + g * inputs}, Epilogue<T>{});
+                         ResultRows<T>{phase.result, grid.rows, grid.cols, dx.data<T>() + g * inputs},
+                         Epilogue<T>{});
       }
     }
   });
@@ -201,8 +213,8 @@ void conv2d_grad_weight(const Tensor& x, const Tensor& dy, ConvWindow window, co
     for (int64_t g = 0; g < window.groups; ++g) {
       Windows<T> windows(grid, x.data<T>() + g * dweight.dim(3), window.groups);
       int64_t depth = windows.depth();
-      multiply_columns<T>(MatrixRows<T>{dy.data<T>() + g * outputs, dy.dim(3)}, outputs, windows, depth, grid.windows(),
-                          dweight.data<T>() + g * outputs * depth, depth);
+      multiply_columns<T>(MatrixRows<T>{dy.data<T>() + g * outputs, dy.dim(3)}, outputs, windows, depth,
+                          grid.windows(), dweight.data<T>() + g * outputs * depth, depth);
     }
   });
 }

@@ -1,5 +1,5 @@
-// Depthwise convolution: each channel by itself. There is nothing to multiply but a few taps a value, so it is bound by
-// memory, and its loops run over the channels, which lie next to each other.
+// Depthwise convolution: each channel by itself. There is nothing to multiply but a few taps a value, so it
+// is bound by memory, and its loops run over the channels, which lie next to each other.
 //
 // Level code: include between level_begin.h and level_end.h, after gemm.h.
 
@@ -19,11 +19,11 @@ template <class T>
   for (int64_t i = 0; i < count; ++i) p[i] = all[i];
 }
 
-// Weights [C, KH, KW, 1] as [taps_h * taps_w, C]: tap (i, j) is the kernel's (first_h - i * step, first_w - j * step), or
-// the kernel's (i, j) where `in_order`.
+// Weights [C, KH, KW, 1] as [taps_h * taps_w, C]: tap (i, j) is the kernel's (first_h - i * step, first_w - j
+// * step), or the kernel's (i, j) where `in_order`.
 template <class T>
-Scratch<T> depthwise_taps(const Tensor& weight, int64_t first_h, int64_t first_w, int64_t step, int64_t taps_h,
-                          int64_t taps_w, bool in_order) {
+Scratch<T> depthwise_taps(const Tensor& weight, int64_t first_h, int64_t first_w, int64_t step,
+                          int64_t taps_h, int64_t taps_w, bool in_order) {
   int64_t channels = weight.dim(0), kernel_w = weight.dim(2), kernel = weight.dim(1) * kernel_w;
   Scratch<T> taps(taps_h * taps_w * channels);
   T* out = taps.get();
@@ -46,10 +46,11 @@ inline TapRange taps_inside(int64_t start, int64_t taps, int64_t size) {
   return {first, std::clamp<int64_t>(size - start, first, taps)};
 }
 
-// kCount windows side by side, each with all its columns inside the picture. Neighbours share the pixels they look at, so
-// a pixel and a tap are loaded once for all.
+// kCount windows side by side, each with all its columns inside the picture. Neighbours share the pixels they
+// look at, so a pixel and a tap are loaded once for all.
 template <class T, int kTaps, int kStride, int kCount>
-void depthwise_inner(const T* x, int64_t x_row, const T* taps, TapRange range, int64_t channels, T* const* y) {
+void depthwise_inner(const T* x, int64_t x_row, const T* taps, TapRange range, int64_t channels,
+                     T* const* y) {
   constexpr int pixels = (kCount - 1) * kStride + kTaps;
   for (int64_t c = 0; c < channels; c += kLanes<T>) {
     int64_t some = channels - c;
@@ -73,7 +74,8 @@ void depthwise_inner(const T* x, int64_t x_row, const T* taps, TapRange range, i
 
 // One window, any size, any border.
 template <class T>
-void depthwise_window(const WindowGrid& grid, const T* x, int64_t x_row, const T* taps, TapRange rows, TapRange cols, T* y) {
+void depthwise_window(const WindowGrid& grid, const T* x, int64_t x_row, const T* taps, TapRange rows,
+                      TapRange cols, T* y) {
   int64_t channels = grid.channels;
   for (int64_t c = 0; c < channels; c += kLanes<T>) {
     int64_t some = channels - c;
@@ -89,8 +91,8 @@ void depthwise_window(const WindowGrid& grid, const T* x, int64_t x_row, const T
 }
 
 template <class T, int kTaps, int kStride>
-void depthwise_row(const WindowGrid& grid, const T* x, const T* taps, const ResultGrid& result, T* y, int64_t index,
-                   const Epilogue<T>& epilogue) {
+void depthwise_row(const WindowGrid& grid, const T* x, const T* taps, const ResultGrid& result, T* y,
+                   int64_t index, const Epilogue<T>& epilogue) {
   constexpr int count = 4;
   int64_t channels = grid.channels, x_row = grid.width * channels;
   int64_t picture = index / grid.rows, row = index % grid.rows, top = row * grid.stride + grid.top;
@@ -104,7 +106,8 @@ void depthwise_row(const WindowGrid& grid, const T* x, const T* taps, const Resu
     if constexpr (kTaps > 0) {
       if (left >= 0 && last <= grid.width && col + count <= grid.cols && rows.first < rows.last) {
         T* const to[count] = {out(col), out(col + 1), out(col + 2), out(col + 3)};
-        depthwise_inner<T, kTaps, kStride, count>(x + base + left * channels, x_row, taps, rows, channels, to);
+        depthwise_inner<T, kTaps, kStride, count>(x + base + left * channels, x_row, taps, rows, channels,
+                                                  to);
         col += count;
         continue;
       }
@@ -125,7 +128,8 @@ void depthwise_windows(const WindowGrid& grid, const T* x, const T* taps, const 
     int64_t work = std::max<int64_t>(1, grid.cols * grid.channels * grid.taps_h * grid.taps_w);
     parallel_for(grid.pictures * grid.rows, ceil_div(65536, work), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        depthwise_row<T, decltype(taps_w)::value, decltype(stride)::value>(grid, x, taps, result, y, i, epilogue);
+        depthwise_row<T, decltype(taps_w)::value, decltype(stride)::value>(grid, x, taps, result, y, i,
+                                                                           epilogue);
       }
     });
   };
@@ -154,7 +158,8 @@ void depthwise_grad_row(const WindowGrid& grid, const T* x, const T* dy, int64_t
   // Windows [inner, outer) have all their columns inside the picture.
   int64_t inner = std::clamp<int64_t>(ceil_div(std::max<int64_t>(0, -grid.left), grid.stride), 0, grid.cols);
   int64_t room = grid.width - grid.taps_w - grid.left;
-  int64_t outer = kTaps == 0 || room < 0 ? inner : std::clamp<int64_t>(room / grid.stride + 1, inner, grid.cols);
+  int64_t outer =
+      kTaps == 0 || room < 0 ? inner : std::clamp<int64_t>(room / grid.stride + 1, inner, grid.cols);
   for (int64_t i = rows.first; i < rows.last; ++i) {
     int64_t base = (index / grid.rows * grid.height + top + i) * x_row;
     T* sums = dtaps + i * grid.taps_w * channels;
@@ -181,7 +186,8 @@ void depthwise_grad_row(const WindowGrid& grid, const T* x, const T* dy, int64_t
           Vec<T> d = load_some(right + col * channels + c, some);
           for (int64_t j = cols.first; j < cols.last; ++j) {
             T* to = sums + j * channels + c;
-            store_some(to, load_some(to, some) + d * load_some(x + base + (left + j) * channels + c, some), some);
+            store_some(to, load_some(to, some) + d * load_some(x + base + (left + j) * channels + c, some),
+                       some);
           }
         }
       };
@@ -191,8 +197,8 @@ void depthwise_grad_row(const WindowGrid& grid, const T* x, const T* dy, int64_t
   }
 }
 
-// dweight [C, taps_h, taps_w, 1]. The rows of windows are cut into parts by their number alone; the parts are added in
-// order.
+// dweight [C, taps_h, taps_w, 1]. The rows of windows are cut into parts by their number alone; the parts are
+// added in order.
 template <class T>
 void depthwise_grad_weight(const WindowGrid& grid, const T* x, const T* dy, T* dweight) {
   int64_t rows = grid.pictures * grid.rows, taps = grid.taps_h * grid.taps_w, size = taps * grid.channels;
@@ -202,9 +208,12 @@ void depthwise_grad_weight(const WindowGrid& grid, const T* x, const T* dy, T* d
   parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * part_rows; i < std::min(rows, end * part_rows); ++i) {
       T* to = sums.get() + i / part_rows * size;
-      if (grid.taps_w == 3) depthwise_grad_row<T, 3>(grid, x, dy, i, to);
-      else if (grid.taps_w == 5) depthwise_grad_row<T, 5>(grid, x, dy, i, to);
-      else depthwise_grad_row<T, 0>(grid, x, dy, i, to);
+      if (grid.taps_w == 3)
+        depthwise_grad_row<T, 3>(grid, x, dy, i, to);
+      else if (grid.taps_w == 5)
+        depthwise_grad_row<T, 5>(grid, x, dy, i, to);
+      else
+        depthwise_grad_row<T, 0>(grid, x, dy, i, to);
     }
   });
   for (int64_t c = 0; c < grid.channels; ++c) {

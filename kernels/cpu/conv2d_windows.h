@@ -1,6 +1,7 @@
-// Convolution seen as a grid of windows that slide over pictures. The forward pass is one such grid. The gradient of the
-// input is `stride` x `stride` of them: the input pixels (h, w) with h % stride and w % stride fixed see the same taps of
-// the kernel, at unit stride and in reverse order; together they are the transposed convolution, without its zeros.
+// Convolution seen as a grid of windows that slide over pictures. The forward pass is one such grid. The
+// gradient of the input is `stride` x `stride` of them: the input pixels (h, w) with h % stride and w %
+// stride fixed see the same taps of the kernel, at unit stride and in reverse order; together they are the
+// transposed convolution, without its zeros.
 #pragma once
 
 #include <algorithm>
@@ -17,13 +18,13 @@ struct WindowGrid {
   int64_t rows, cols;                         // windows of a picture
   int64_t taps_h, taps_w;                     // of a window
   int64_t stride;                             // between windows
-  int64_t top, left;                          // the pixel under the first tap of window (0, 0); negative in the padding
+  int64_t top, left;  // the pixel under the first tap of window (0, 0); negative in the padding
 
   int64_t windows() const { return pictures * rows * cols; }
 };
 
-// Where the result of a window goes: pixel (row * step + row_phase, col * step + col_phase) of [pictures, height, width,
-// channels].
+// Where the result of a window goes: pixel (row * step + row_phase, col * step + col_phase) of [pictures,
+// height, width, channels].
 struct ResultGrid {
   int64_t height, width, channels;
   int64_t step = 1, row_phase = 0, col_phase = 0;
@@ -34,7 +35,8 @@ struct ResultGrid {
 };
 
 inline WindowGrid forward_grid(const Shape& x, const Shape& weight, ConvWindow window, const Shape& y) {
-  return {x[0], x[1], x[2], x[3], y[1], y[2], weight[1], weight[2], window.stride, -window.padding, -window.padding};
+  return {x[0],           x[1], x[2], x[3], y[1], y[2], weight[1], weight[2], window.stride, -window.padding,
+          -window.padding};
 }
 
 // One phase of the gradient of the input. Tap (i, j) of its windows, which look at dy, is the kernel's tap
@@ -45,10 +47,11 @@ struct GradPhase {
   int64_t first_h, first_w;
 };
 
-inline std::vector<GradPhase> grad_phases(const Shape& x, const Shape& weight, ConvWindow window, const Shape& dy) {
+inline std::vector<GradPhase> grad_phases(const Shape& x, const Shape& weight, ConvWindow window,
+                                          const Shape& dy) {
   int64_t stride = window.stride;
-  // Along one axis: the taps k with (phase + padding - k) divisible by the stride. The last of them comes first, and lies
-  // at (phase + padding - k) / stride for the first pixel of the phase.
+  // Along one axis: the taps k with (phase + padding - k) divisible by the stride. The last of them comes
+  // first, and lies at (phase + padding - k) / stride for the first pixel of the phase.
   struct Axis {
     int64_t count, taps, first, start;
   };

@@ -1,12 +1,13 @@
-// 3 x 3 convolution at stride 1 with 16 multiplications for 2 x 2 results instead of 36: F(2x2, 3x3) of Lavin and Gray,
-// "Fast algorithms for convolutional neural networks", 2016. Kernel, 4 x 4 pieces of the picture and result are transformed
-// by additions; in between stand 16 matrix products over the channels. The larger F(4x4, 3x3) would lose digits; this does
-// not.
+// 3 x 3 convolution at stride 1 with 16 multiplications for 2 x 2 results instead of 36: F(2x2, 3x3) of Lavin
+// and Gray, "Fast algorithms for convolutional neural networks", 2016. Kernel, 4 x 4 pieces of the picture
+// and result are transformed by additions; in between stand 16 matrix products over the channels. The larger
+// F(4x4, 3x3) would lose digits; this does not.
 //
-// Level code: include between level_begin.h and level_end.h, after gemm.h and conv2d_depthwise.h (store_some).
+// Level code: include between level_begin.h and level_end.h, after gemm.h and conv2d_depthwise.h
+// (store_some).
 
-// By the sizes of one picture alone: the batch must not decide on the arithmetic. Small pictures do not pay for the
-// transformed kernel, which is 16 / 9 as large.
+// By the sizes of one picture alone: the batch must not decide on the arithmetic. Small pictures do not pay
+// for the transformed kernel, which is 16 / 9 as large.
 inline bool winograd_fits(const WindowGrid& grid, int64_t outputs) {
   return grid.taps_h == 3 && grid.taps_w == 3 && grid.stride == 1 && grid.rows >= 14 && grid.cols >= 14 &&
          grid.channels >= 32 && grid.channels % 16 == 0 && outputs >= 32;
@@ -15,7 +16,7 @@ inline bool winograd_fits(const WindowGrid& grid, int64_t outputs) {
 // G g G^T for `count` consecutive values: nine taps, `count` apart, to sixteen, `count` apart.
 template <class T>
 void winograd_kernel(const T* taps, int64_t count, T* out) {
-  auto line = [](Vec<T> a, Vec<T> b, Vec<T> c, Vec<T>* to) __attribute__((always_inline)) {
+  auto line = [](Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> * to) __attribute__((always_inline)) {
     Vec<T> outer = (a + c) * T(0.5), half = b * T(0.5);
     to[0] = a;
     to[1] = outer + half;
@@ -40,8 +41,8 @@ void winograd_kernel(const T* taps, int64_t count, T* out) {
 
 // B^T d B of the 4 x 4 pixels from (top, left) on, channels [c0, c1); the sixteen results lie `step` apart.
 template <class T>
-void winograd_input(const WindowGrid& grid, const T* picture, int64_t top, int64_t left, int64_t c0, int64_t c1, T* out,
-                    int64_t step) {
+void winograd_input(const WindowGrid& grid, const T* picture, int64_t top, int64_t left, int64_t c0,
+                    int64_t c1, T* out, int64_t step) {
   const T* pixel[16];
   for (int64_t i = 0; i < 16; ++i) {
     int64_t h = top + i / 4, w = left + i % 4;
@@ -76,7 +77,8 @@ void winograd_output(const T* products, int64_t step, int64_t width, T* const* t
 #pragma GCC unroll 4
     for (int c = 0; c < 4; ++c) {
       const T* from = products + c * step + j;
-      Vec<T> m0 = load(from), m1 = load(from + 4 * step), m2 = load(from + 8 * step), m3 = load(from + 12 * step);
+      Vec<T> m0 = load(from), m1 = load(from + 4 * step), m2 = load(from + 8 * step),
+             m3 = load(from + 12 * step);
       rows[0][c] = m0 + m1 + m2;
       rows[1][c] = m1 - m2 - m3;
     }
@@ -89,8 +91,8 @@ void winograd_output(const T* products, int64_t step, int64_t width, T* const* t
   }
 }
 
-// The windows of `grid` times weights; b.pack as in multiply_rows, with the sum over taps and then channels. y
-// [pictures, rows, cols, outputs].
+// The windows of `grid` times weights; b.pack as in multiply_rows, with the sum over taps and then channels.
+// y [pictures, rows, cols, outputs].
 template <class T, class PackedB>
 void winograd_windows(const WindowGrid& grid, const T* x, const PackedB& b, int64_t outputs, T* y,
                       const Epilogue<T>& epilogue) {
@@ -108,7 +110,8 @@ void winograd_windows(const WindowGrid& grid, const T* x, const PackedB& b, int6
     }
   });
 
-  int64_t quads_h = ceil_div(grid.rows, 2), quads_w = ceil_div(grid.cols, 2), quads = grid.pictures * quads_h * quads_w;
+  int64_t quads_h = ceil_div(grid.rows, 2), quads_w = ceil_div(grid.cols, 2),
+          quads = grid.pictures * quads_h * quads_w;
   // The transformed pieces of the picture should stay in the L2 cache: 16 x 7168 floats are 450 KiB.
   int64_t piece = std::clamp<int64_t>(7168 / channels, kTileRows, 112) / kTileRows * kTileRows;
   int64_t steps = ceil_div(channels, kBlock);
@@ -117,11 +120,12 @@ void winograd_windows(const WindowGrid& grid, const T* x, const PackedB& b, int6
     Scratch<T> input(steps * 16 * piece * stride), products(piece * 16 * tile_cols);
     Scratch<T*> to(16 * piece);
     for (int64_t i = 0; i < count; ++i) {
-      int64_t quad = begin + i, col = quad % quads_w, row = quad / quads_w % quads_h, picture = quad / quads_w / quads_h;
+      int64_t quad = begin + i, col = quad % quads_w, row = quad / quads_w % quads_h,
+              picture = quad / quads_w / quads_h;
       for (int64_t s = 0; s < steps; ++s) {
-        winograd_input<T>(grid, x + picture * grid.height * grid.width * channels, 2 * row + grid.top, 2 * col + grid.left,
-                          s * kBlock, std::min(channels, (s + 1) * kBlock), input.get() + (s * 16 * piece + i) * stride,
-                          piece * stride);
+        winograd_input<T>(grid, x + picture * grid.height * grid.width * channels, 2 * row + grid.top,
+                          2 * col + grid.left, s * kBlock, std::min(channels, (s + 1) * kBlock),
+                          input.get() + (s * 16 * piece + i) * stride, piece * stride);
       }
       for (int64_t e = 0; e < 16; ++e) to.get()[e * piece + i] = products.get() + (i * 16 + e) * tile_cols;
     }
@@ -133,7 +137,8 @@ void winograd_windows(const WindowGrid& grid, const T* x, const PackedB& b, int6
           for_each_tile(count, [&](int64_t first, int64_t height) {
             tile_of<T, true>(height, step)(std::min(kBlock, channels - s * kBlock),
                                            input.get() + ((s * 16 + e) * piece + first) * stride,
-                                           right + s * kBlock * step, step, to.get() + e * piece + first, 0, step, s > 0);
+                                           right + s * kBlock * step, step, to.get() + e * piece + first, 0,
+                                           step, s > 0);
           });
         }
       }

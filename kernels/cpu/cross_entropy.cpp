@@ -13,10 +13,10 @@ namespace {
 template <class T>
 struct Context {
   int64_t classes;
-  const T* weights;      // null: all 1
-  double smoothing;      // s
-  double weight_total;   // sum of the weights of all classes
-  double scale;          // 1 / sum of the labels' weights
+  const T* weights;     // null: all 1
+  double smoothing;     // s
+  double weight_total;  // sum of the weights of all classes
+  double scale;         // 1 / sum of the labels' weights
 
   double weight(int64_t k) const { return weights ? static_cast<double>(weights[k]) : 1.0; }
 };
@@ -39,7 +39,8 @@ double row_loss(const Context<T>& context, const T* logits, int64_t label, T* dl
   double loss = on_label * (log_sum - static_cast<double>(logits[label]));
   if (on_all != 0) {  // else an impossible class (logit -inf) would make 0 * inf
     double smooth = 0;
-    for (int64_t k = 0; k < classes; ++k) smooth += context.weight(k) * (log_sum - static_cast<double>(logits[k]));
+    for (int64_t k = 0; k < classes; ++k)
+      smooth += context.weight(k) * (log_sum - static_cast<double>(logits[k]));
     loss += on_all * smooth;
   }
   if (dlogits) {
@@ -57,14 +58,15 @@ template <class T>
 void cross_entropy(const CrossEntropyArguments& a) {
   int64_t rows = a.logits.dim(0), classes = a.logits.dim(1);
   const int64_t* labels = a.labels.data<int64_t>();
-  Context<T> context{classes, a.class_weights.defined() ? a.class_weights.data<T>() : nullptr, a.label_smoothing, 0, 0};
+  Context<T> context{classes, a.class_weights.defined() ? a.class_weights.data<T>() : nullptr,
+                     a.label_smoothing, 0, 0};
   for (int64_t k = 0; k < classes; ++k) context.weight_total += context.weight(k);
   double divisor = 0;
   for (int64_t i = 0; i < rows; ++i) {
     if (labels[i] == a.ignore_index) continue;
-    GRAFT_CHECK_AS(DataError, labels[i] >= 0 && labels[i] < classes, "cross_entropy: label ", labels[i], " at index ", i,
-                   " is not a class; with ", classes, " classes labels are 0 to ", classes - 1, ", or ", a.ignore_index,
-                   " to be ignored");
+    GRAFT_CHECK_AS(DataError, labels[i] >= 0 && labels[i] < classes, "cross_entropy: label ", labels[i],
+                   " at index ", i, " is not a class; with ", classes, " classes labels are 0 to ",
+                   classes - 1, ", or ", a.ignore_index, " to be ignored");
     divisor += context.weight(labels[i]);
   }
   context.scale = 1 / divisor;
@@ -72,16 +74,17 @@ void cross_entropy(const CrossEntropyArguments& a) {
   const T* logits = a.logits.data<T>();
   T* dlogits = a.dlogits.defined() ? a.dlogits.data<T>() : nullptr;
   std::vector<double> losses(static_cast<size_t>(rows));
-  parallel_for(rows, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, classes)), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      T* grad = dlogits ? dlogits + i * classes : nullptr;
-      if (labels[i] != a.ignore_index) {
-        losses[static_cast<size_t>(i)] = row_loss(context, logits + i * classes, labels[i], grad);
-      } else if (grad) {
-        std::fill(grad, grad + classes, T(0));
-      }
-    }
-  });
+  parallel_for(
+      rows, std::max<int64_t>(1, 4096 / std::max<int64_t>(1, classes)), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          T* grad = dlogits ? dlogits + i * classes : nullptr;
+          if (labels[i] != a.ignore_index) {
+            losses[static_cast<size_t>(i)] = row_loss(context, logits + i * classes, labels[i], grad);
+          } else if (grad) {
+            std::fill(grad, grad + classes, T(0));
+          }
+        }
+      });
   double sum = 0;
   for (double loss : losses) sum += loss;
   *a.loss.data<T>() = static_cast<T>(sum / divisor);

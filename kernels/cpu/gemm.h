@@ -1,25 +1,26 @@
-// The packed matrix product that linear layers and convolutions share, after Goto and van de Geijn, "Anatomy of
-// high-performance matrix multiplication", 2008: a tile of the result stays in registers while the sum runs over a block
-// of the inner axis that stays in cache.
+// The packed matrix product that linear layers and convolutions share, after Goto and van de Geijn, "Anatomy
+// of high-performance matrix multiplication", 2008: a tile of the result stays in registers while the sum
+// runs over a block of the inner axis that stays in cache.
 //
-// Level code: include between level_begin.h and level_end.h, after <algorithm>, <utility>, core/parallel.h and
-// kernels/cpu/scratch.h.
+// Level code: include between level_begin.h and level_end.h, after <algorithm>, <utility>, core/parallel.h
+// and kernels/cpu/scratch.h.
 //
 // Two orders of summation cover everything:
-//   multiply_rows      c[m, n] = sum over k of a[m, k] b[k, n]     rows of a gathered, b packed, block by block
-//   multiply_columns   c[m, n] = sum over k of a[k, m] b[k, n]     rows of both gathered block by block
-// A source of rows has rows(first, count, out), which makes cheap handles of rows, and copy(row, begin, end, out), which
-// writes those elements of a row. A target has rows(first, count, out), which gives where rows of c begin. That is all they
-// know of a convolution: its rows are windows of a picture.
+//   multiply_rows      c[m, n] = sum over k of a[m, k] b[k, n]     rows of a gathered, b packed, block by
+//   block multiply_columns   c[m, n] = sum over k of a[k, m] b[k, n]     rows of both gathered block by block
+// A source of rows has rows(first, count, out), which makes cheap handles of rows, and copy(row, begin, end,
+// out), which writes those elements of a row. A target has rows(first, count, out), which gives where rows of
+// c begin. That is all they know of a convolution: its rows are windows of a picture.
 
-// The register tile: rows x two vectors. 14 x 2 sums, two vectors of b and one broadcast fill 31 of 32 AVX-512 registers.
+// The register tile: rows x two vectors. 14 x 2 sums, two vectors of b and one broadcast fill 31 of 32
+// AVX-512 registers.
 inline constexpr int kTileRows = GRAFT_CPU_LEVEL == 4 ? 14 : GRAFT_CPU_LEVEL == 3 ? 6 : 4;
 inline constexpr int kTileVectors = 2;
 template <class T>
-inline constexpr int kTileCols = kTileVectors * kLanes<T>;
+inline constexpr int kTileCols = kTileVectors* kLanes<T>;
 
-// Elements of a gathered block's row, and the distance of its rows: one cache line more, so that the rows of a tile do not
-// fall into the same cache set.
+// Elements of a gathered block's row, and the distance of its rows: one cache line more, so that the rows of
+// a tile do not fall into the same cache set.
 inline constexpr int64_t kBlock = 256;
 template <class T>
 inline constexpr int64_t kBlockStride = kBlock + 64 / static_cast<int64_t>(sizeof(T));
@@ -27,12 +28,15 @@ inline constexpr int64_t kBlockStride = kBlock + 64 / static_cast<int64_t>(sizeo
 inline constexpr int64_t kBlockRows = kTileRows * (392 / kTileRows);
 // Panels of kTileCols columns of b that are packed together.
 inline constexpr int64_t kGroupPanels = 4;
-// Inner elements of one step of multiply_columns: two blocks of this depth share the L1 cache, a tile's width of each.
+// Inner elements of one step of multiply_columns: two blocks of this depth share the L1 cache, a tile's width
+// of each.
 inline constexpr int64_t kColumnDepth = 128;
 // Pieces of work that are enough for any machine; how the work is cut must not depend on the machine.
 inline constexpr int64_t kPieces = 32;
 
-inline constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline constexpr int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 template <class T>
 [[gnu::always_inline]] inline void copy_run(const T* from, int64_t n, T* to) {
@@ -50,7 +54,8 @@ template <class T>
   for (int64_t i = 0; i < n; ++i) to[i] = 0;
 }
 
-// Asks for `n` elements that will be read soon. The hardware does not foresee the jump from one row to the next.
+// Asks for `n` elements that will be read soon. The hardware does not foresee the jump from one row to the
+// next.
 template <class T>
 [[gnu::always_inline]] inline void prefetch_run(const T* from, int64_t n) {
   for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(from + i);
@@ -71,10 +76,12 @@ struct MatrixRows {
   void prefetch(Row row, int64_t begin, int64_t end) const { prefetch_run(row + begin, end - begin); }
 };
 
-// One tile: c[i][j] (+)= sum over k of a(i, k) b[k * b_step + j] for kRows rows and `cols` <= kVectors vectors of columns.
-// a(i, k) is a[i * stride + k] where the block was gathered by rows, a[k * stride + i] where by columns.
+// One tile: c[i][j] (+)= sum over k of a(i, k) b[k * b_step + j] for kRows rows and `cols` <= kVectors
+// vectors of columns. a(i, k) is a[i * stride + k] where the block was gathered by rows, a[k * stride + i]
+// where by columns.
 template <class T, int kRows, int kVectors, bool kByRows>
-void tile(int64_t depth, const T* a, const T* b, int64_t b_step, T* const* c, int64_t col, int64_t cols, bool accumulate) {
+void tile(int64_t depth, const T* a, const T* b, int64_t b_step, T* const* c, int64_t col, int64_t cols,
+          bool accumulate) {
   constexpr int lanes = kLanes<T>;
   Vec<T> sum[kRows][kVectors] = {};
   for (int64_t k = 0; k < depth; ++k) {
@@ -119,13 +126,15 @@ using TileFn = void (*)(int64_t, const T*, const T*, int64_t, T* const*, int64_t
 template <class T, bool kByRows>
 TileFn<T> tile_of(int64_t rows, int64_t cols) {
   static constexpr auto table = []<int... kRow>(std::integer_sequence<int, kRow...>) {
-    return std::array<std::array<TileFn<T>, kTileRows>, kTileVectors>{{{tile<T, kRow + 1, 1, kByRows>...},
-                                                                      {tile<T, kRow + 1, 2, kByRows>...}}};
-  }(std::make_integer_sequence<int, kTileRows>());
+    return std::array<std::array<TileFn<T>, kTileRows>, kTileVectors>{
+        {{tile<T, kRow + 1, 1, kByRows>...}, {tile<T, kRow + 1, 2, kByRows>...}}};
+  }
+  (std::make_integer_sequence<int, kTileRows>());
   return table[cols > kLanes<T> ? 1 : 0][static_cast<size_t>(rows - 1)];
 }
 
-// Calls f(first, count) for tiles of nearly equal height: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14 + 7.
+// Calls f(first, count) for tiles of nearly equal height: 49 rows are 13 + 12 + 12 + 12, not 14 + 14 + 14
+// + 7.
 template <class F>
 [[gnu::always_inline]] inline void for_each_tile(int64_t rows, F f) {
   int64_t tiles = ceil_div(rows, kTileRows);
@@ -142,7 +151,7 @@ template <class T, int kStep = 1>
   constexpr int lanes = kLanes<T>;
   if constexpr (kStep < lanes) {
     auto merge = [&]<int... kLane>(Vec<T> a, Vec<T> b, bool low, std::integer_sequence<int, kLane...>)
-                     __attribute__((always_inline)) {
+        __attribute__((always_inline)) {
       return low ? __builtin_shufflevector(a, b, ((kLane & kStep) ? lanes + kLane - kStep : kLane)...)
                  : __builtin_shufflevector(a, b, ((kLane & kStep) ? lanes + kLane : kLane + kStep)...);
     };
@@ -158,8 +167,8 @@ template <class T, int kStep = 1>
   }
 }
 
-// Packing b: columns [n, n + width), elements [k0, k1) of the sum, as panels of kTileCols columns that a tile reads from
-// front to back. The last panel is padded with zeros to whole vectors.
+// Packing b: columns [n, n + width), elements [k0, k1) of the sum, as panels of kTileCols columns that a tile
+// reads from front to back. The last panel is padded with zeros to whole vectors.
 template <class T>
 [[gnu::always_inline]] inline int64_t panel_step(int64_t width) {  // of a panel with `width` columns left
   return width >= kTileCols<T> ? kTileCols<T> : ceil_div(width, kLanes<T>) * kLanes<T>;
@@ -211,7 +220,8 @@ struct RowPanels {
       for (int64_t i = 0; i < count; ++i, from += stride) {
         T* to = out + (k - k0 + i) * tile_cols;
         prefetch_run(from + 8 * stride, width);
-        for (int64_t j = 0; j < full; j += tile_cols, to += tile_cols * (k1 - k0)) copy_run<T>(from + j, tile_cols, to);
+        for (int64_t j = 0; j < full; j += tile_cols, to += tile_cols * (k1 - k0))
+          copy_run<T>(from + j, tile_cols, to);
         if (rest == 0) continue;
         to = out + full * (k1 - k0) + (k - k0 + i) * rest_step;
         copy_run<T>(from + full, rest, to);
@@ -231,9 +241,7 @@ struct Epilogue {
   const T* origin = nullptr;
   T low = -std::numeric_limits<T>::infinity(), high = std::numeric_limits<T>::infinity();
 
-  bool nothing() const {
-    return !scale && !shift && !residual && std::isinf(low) && std::isinf(high);
-  }
+  bool nothing() const { return !scale && !shift && !residual && std::isinf(low) && std::isinf(high); }
   void apply(T* out, int64_t col, int64_t cols) const {
     const T* more = residual ? residual + (out + col - origin) : nullptr;
     out += col;
@@ -249,8 +257,9 @@ struct Epilogue {
   }
 };
 
-// How multiply_rows is cut into pieces. Each element of c is summed by one piece, in the same order whatever the cut, so it
-// may follow the number of threads: with few rows the columns are cut as well, though each piece gathers its rows itself.
+// How multiply_rows is cut into pieces. Each element of c is summed by one piece, in the same order whatever
+// the cut, so it may follow the number of threads: with few rows the columns are cut as well, though each
+// piece gathers its rows itself.
 template <class T>
 struct RowPieces {
   int64_t rows, groups, row_pieces, col_pieces;
@@ -266,8 +275,8 @@ struct RowPieces {
 
 // c[m, n] = sum over k of source[m, k] b[k, n] for m < rows, n < cols, k < depth.
 template <class T, class Source, class PackedB, class Target>
-void multiply_rows(const Source& source, int64_t rows, const PackedB& b, int64_t cols, int64_t depth, const Target& target,
-                   const Epilogue<T>& epilogue) {
+void multiply_rows(const Source& source, int64_t rows, const PackedB& b, int64_t cols, int64_t depth,
+                   const Target& target, const Epilogue<T>& epilogue) {
   if (rows == 0 || cols == 0) return;
   constexpr int64_t tile_cols = kTileCols<T>, group_cols = kGroupPanels * tile_cols;
   RowPieces<T> pieces(rows, cols);
@@ -294,8 +303,8 @@ void multiply_rows(const Source& source, int64_t rows, const PackedB& b, int64_t
           for (int64_t n = group; n < end; n += tile_cols) {
             int64_t width = std::min(tile_cols, end - n);
             tile_of<T, true>(height, width)(k1 - k0, left.get() + first * kBlockStride<T>,
-                                            right.get() + (n - group) * (k1 - k0), panel_step<T>(width), to.get() + first, n,
-                                            width, s > 0);
+                                            right.get() + (n - group) * (k1 - k0), panel_step<T>(width),
+                                            to.get() + first, n, width, s > 0);
           }
           if (s + 1 < steps || epilogue.nothing()) return;
           for (int64_t i = first; i < first + height; ++i) epilogue.apply(to.get()[i], group, end - group);
@@ -313,8 +322,8 @@ void multiply_rows(const Source& source, int64_t rows, const PackedB& b, int64_t
 
 // One block of multiply_columns: adds the sum over [k0, k1) to c, or starts with it.
 template <class T, class Left, class Right>
-void multiply_column_block(const Left& a, int64_t m0, int64_t m1, const Right& b, int64_t n0, int64_t n1, int64_t k0,
-                           int64_t k1, T* c, int64_t c_stride) {
+void multiply_column_block(const Left& a, int64_t m0, int64_t m1, const Right& b, int64_t n0, int64_t n1,
+                           int64_t k0, int64_t k1, T* c, int64_t c_stride) {
   Scratch<T> left(kColumnDepth * kBlockStride<T>), right(kColumnDepth * kBlockStride<T>);
   std::array<typename Left::Row, kColumnDepth> left_rows;
   std::array<typename Right::Row, kColumnDepth> right_rows;
@@ -336,8 +345,8 @@ void multiply_column_block(const Left& a, int64_t m0, int64_t m1, const Right& b
     for_each_tile(m1 - m0, [&](int64_t first, int64_t height) {
       for (int64_t j = 0; j < n1 - n0; j += kTileCols<T>) {
         int64_t width = std::min<int64_t>(kTileCols<T>, n1 - n0 - j);
-        tile_of<T, false>(height, width)(depth, left.get() + first, right.get() + j, kBlockStride<T>, to.data() + first, j,
-                                         width, k > k0);
+        tile_of<T, false>(height, width)(depth, left.get() + first, right.get() + j, kBlockStride<T>,
+                                         to.data() + first, j, width, k > k0);
       }
     });
     k += depth;
@@ -346,10 +355,12 @@ void multiply_column_block(const Left& a, int64_t m0, int64_t m1, const Right& b
 
 // c[m, n] = sum over k of a[k, m] b[k, n]; c is [rows, cols], its rows c_stride apart.
 template <class T, class Left, class Right>
-void multiply_columns(const Left& a, int64_t rows, const Right& b, int64_t cols, int64_t depth, T* c, int64_t c_stride) {
+void multiply_columns(const Left& a, int64_t rows, const Right& b, int64_t cols, int64_t depth, T* c,
+                      int64_t c_stride) {
   if (rows == 0 || cols == 0) return;
   int64_t row_pieces = ceil_div(rows, kBlock), col_pieces = ceil_div(cols, kBlock);
-  int64_t piece_rows = ceil_div(rows, row_pieces), piece_cols = ceil_div(ceil_div(cols, col_pieces), kTileCols<T>) * kTileCols<T>;
+  int64_t piece_rows = ceil_div(rows, row_pieces),
+          piece_cols = ceil_div(ceil_div(cols, col_pieces), kTileCols<T>) * kTileCols<T>;
   col_pieces = ceil_div(cols, piece_cols);
   int64_t tiles = row_pieces * col_pieces;
   // Few blocks of c: cut the sum as well; each part has its own result, and the results are added in order.

@@ -18,8 +18,9 @@ void matmul_nt(const Tensor& a, const Tensor& b, const Tensor& bias, const Tenso
     int64_t depth = a.dim(1), cols = b.dim(0);
     Epilogue<T> epilogue;
     if (bias.defined()) epilogue.shift = bias.data<T>();
-    multiply_rows<T>(MatrixRows<const T>{a.data<T>(), depth}, a.dim(0), TransposedPanels<T>{b.data<T>(), depth}, cols,
-                     depth, MatrixRows<T>{c.data<T>(), cols}, epilogue);
+    multiply_rows<T>(MatrixRows<const T>{a.data<T>(), depth}, a.dim(0),
+                     TransposedPanels<T>{b.data<T>(), depth}, cols, depth, MatrixRows<T>{c.data<T>(), cols},
+                     epilogue);
   });
 }
 
@@ -28,8 +29,9 @@ void matmul_nn(const Tensor& a, const Tensor& b, const Tensor& c) {
     using T = decltype(zero);
     int64_t depth = a.dim(1), cols = b.dim(1);
     auto start = [from = b.data<T>()](int64_t) { return from; };
-    multiply_rows<T>(MatrixRows<const T>{a.data<T>(), depth}, a.dim(0), RowPanels<T, decltype(start)>{start, depth, cols},
-                     cols, depth, MatrixRows<T>{c.data<T>(), cols}, Epilogue<T>{});
+    multiply_rows<T>(MatrixRows<const T>{a.data<T>(), depth}, a.dim(0),
+                     RowPanels<T, decltype(start)>{start, depth, cols}, cols, depth,
+                     MatrixRows<T>{c.data<T>(), cols}, Epilogue<T>{});
   });
 }
 
@@ -37,8 +39,8 @@ void matmul_tn(const Tensor& a, const Tensor& b, const Tensor& c) {
   with_real(a.dtype(), "matmul_tn", [&](auto zero) {
     using T = decltype(zero);
     int64_t depth = a.dim(0), rows = a.dim(1), cols = b.dim(1);
-    multiply_columns<T>(MatrixRows<const T>{a.data<T>(), rows}, rows, MatrixRows<const T>{b.data<T>(), cols}, cols, depth,
-                        c.data<T>(), cols);
+    multiply_columns<T>(MatrixRows<const T>{a.data<T>(), rows}, rows, MatrixRows<const T>{b.data<T>(), cols},
+                        cols, depth, c.data<T>(), cols);
   });
 }
 

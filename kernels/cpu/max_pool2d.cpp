@@ -17,7 +17,8 @@ Geometry geometry(const Tensor& in, const Tensor& out, int64_t size, int64_t str
 
 constexpr int kChannelsAtOnce = 64;
 
-// One window, up to kChannelsAtOnce channels. `x` is the picture's first pixel, at the first of these channels.
+// One window, up to kChannelsAtOnce channels. `x` is the picture's first pixel, at the first of these
+// channels.
 template <class T, class I>
 void pool_window(const Geometry& g, const T* x, int64_t oy, int64_t ox, int count, T* y, I* where) {
   int64_t top = oy * g.stride - g.padding, left = ox * g.stride - g.padding;
@@ -58,7 +59,8 @@ void pool(const Geometry& g, int64_t pictures, const T* x, T* y, I* where) {
         int64_t out = (row * g.out_width + ox) * g.channels;
         for (int64_t c = 0; c < g.channels; c += kChannelsAtOnce) {
           int count = static_cast<int>(std::min<int64_t>(kChannelsAtOnce, g.channels - c));
-          pool_window(g, picture + c, row % g.out_height, ox, count, y + out + c, where ? where + out + c : nullptr);
+          pool_window(g, picture + c, row % g.out_height, ox, count, y + out + c,
+                      where ? where + out + c : nullptr);
         }
       }
     }
@@ -85,10 +87,12 @@ void gather_row(const Geometry& g, const T* dy, const I* where, int64_t iy, T* d
     for (int64_t oy = rows.first; oy <= rows.last; ++oy) {
       for (int64_t ox = columns.first; ox <= columns.last; ++ox) {
         int64_t from = (oy * g.out_width + ox) * g.channels;
-        int32_t here = static_cast<int32_t>((iy + g.padding - oy * g.stride) * g.size + (ix + g.padding - ox * g.stride));
+        int32_t here = static_cast<int32_t>((iy + g.padding - oy * g.stride) * g.size +
+                                            (ix + g.padding - ox * g.stride));
         const I* chosen = where + from;
         const T* grad = dy + from;
-        for (int64_t c = 0; c < g.channels; ++c) out[c] += static_cast<int32_t>(chosen[c]) == here ? grad[c] : T(0);
+        for (int64_t c = 0; c < g.channels; ++c)
+          out[c] += static_cast<int32_t>(chosen[c]) == here ? grad[c] : T(0);
       }
     }
   }
@@ -106,7 +110,8 @@ void gather(const Geometry& g, int64_t pictures, const T* dy, const I* where, T*
 
 }  // namespace
 
-void max_pool2d(const Tensor& x, int64_t size, int64_t stride, int64_t padding, const Tensor& y, const Tensor& where) {
+void max_pool2d(const Tensor& x, int64_t size, int64_t stride, int64_t padding, const Tensor& y,
+                const Tensor& where) {
   if (y.numel() == 0) return;
   Geometry g = geometry(x, y, size, stride, padding);
   with_real(x.dtype(), "max_pool2d", [&](auto zero) {

@@ -59,9 +59,8 @@ void sum_grad(const Tensor& dy, double factor, const Tensor& dx) {
 }
 
 void sum_squares(const Tensor& x, const Tensor& y) {
-  with_real(x.dtype(), "sum_squares", [&](auto zero) {
-    *y.data<double>() = total<decltype(zero)>(x, [](double v) { return v * v; });
-  });
+  with_real(x.dtype(), "sum_squares",
+            [&](auto zero) { *y.data<double>() = total<decltype(zero)>(x, [](double v) { return v * v; }); });
 }
 
 #include "kernels/cpu/level_end.h"

@@ -9,7 +9,9 @@
 namespace {
 
 // Rows that make a piece of work worth handing to a thread.
-int64_t rows_per_piece(int64_t cols) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cols)); }
+int64_t rows_per_piece(int64_t cols) {
+  return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cols));
+}
 
 template <class T>
 void softmax_row(const T* x, T* y, int64_t cols) {
@@ -34,9 +36,10 @@ void softmax(const Tensor& x, const Tensor& y) {
   int64_t cols = x.dim(-1), rows = x.numel() / cols;
   with_real(x.dtype(), "softmax", [&](auto zero) {
     using T = decltype(zero);
-    parallel_for(rows, rows_per_piece(cols), [&, a = x.data<T>(), b = y.data<T>()](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) softmax_row(a + i * cols, b + i * cols, cols);
-    });
+    parallel_for(rows, rows_per_piece(cols),
+                 [&, a = x.data<T>(), b = y.data<T>()](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) softmax_row(a + i * cols, b + i * cols, cols);
+                 });
   });
 }
 
@@ -48,7 +51,8 @@ void softmax_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
     const T *p = y.data<T>(), *g = dy.data<T>();
     T* out = dx.data<T>();
     parallel_for(rows, rows_per_piece(cols), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) softmax_grad_row(p + i * cols, g + i * cols, out + i * cols, cols);
+      for (int64_t i = begin; i < end; ++i)
+        softmax_grad_row(p + i * cols, g + i * cols, out + i * cols, cols);
     });
   });
 }

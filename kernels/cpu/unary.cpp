@@ -20,7 +20,8 @@ void elementwise(const char* op, const Tensor& x, const Tensor& y, F f) {
   });
 }
 
-// dx[i] = f(kept[i], dy[i]); kept is the input or the output of the forward, whichever the formula is shorter in.
+// dx[i] = f(kept[i], dy[i]); kept is the input or the output of the forward, whichever the formula is shorter
+// in.
 template <class F>
 void elementwise_grad(const char* op, const Tensor& kept, const Tensor& dy, const Tensor& dx, F f) {
   with_real(kept.dtype(), op, [&](auto zero) {

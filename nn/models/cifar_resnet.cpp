@@ -30,8 +30,8 @@ CifarBlock::CifarBlock(int64_t in, int64_t width, int64_t stride, DType dtype)
       conv2({.in = width, .out = width, .size = 3, .padding = 1, .bias = false}, dtype),
       bn2(width, dtype) {}
 
-Var CifarBlock::forward(const Var& x) {                       // x: [N, H, W, in]
-  Var y = conv_bn(conv1, bn1, Activation::relu, x);           // [N, H/s, W/s, width]
+Var CifarBlock::forward(const Var& x) {              // x: [N, H, W, in]
+  Var y = conv_bn(conv1, bn1, Activation::relu, x);  // [N, H/s, W/s, width]
   bool same = x.shape() == y.shape();
   Var shortcut = same ? x : shortcut_a(x, conv1.how.stride, y.dim(-1));  // [N, H/s, W/s, width]
   return seen(conv_bn(conv2, bn2, Activation::relu, y, shortcut));       // [N, H/s, W/s, width]
@@ -39,7 +39,12 @@ Var CifarBlock::forward(const Var& x) {                       // x: [N, H, W, in
 
 CifarResNet::CifarResNet(const CifarResNetConfig& config, int64_t classes, uint64_t seed, DType dtype)
     : Classifier(dtype),
-      conv1({.in = 3, .out = config.widths[0], .size = 3, .stride = config.stem_stride, .padding = 1, .bias = false},
+      conv1({.in = 3,
+             .out = config.widths[0],
+             .size = 3,
+             .stride = config.stem_stride,
+             .padding = 1,
+             .bias = false},
             dtype),
       bn1(config.widths[0], dtype),
       layers(static_cast<size_t>(layer_count(config))),
@@ -75,10 +80,10 @@ std::vector<Stage> CifarResNet::stages() const {
   return all;
 }
 
-Var CifarResNet::run_stage(size_t stage, const Var& x) {                             // x: [N, H, W, C]
-  if (stage == 0) return conv_bn(conv1, bn1, Activation::relu, x);                   // [N, H/s, W/s, widths[0]]
+Var CifarResNet::run_stage(size_t stage, const Var& x) {            // x: [N, H, W, C]
+  if (stage == 0) return conv_bn(conv1, bn1, Activation::relu, x);  // [N, H/s, W/s, widths[0]]
   Var y = x;
-  for (auto& block : layers[stage - 1].items) y = block->forward(y);                 // [N, H', W', C']
+  for (auto& block : layers[stage - 1].items) y = block->forward(y);  // [N, H', W', C']
   return y;
 }
 
@@ -88,8 +93,10 @@ void CifarResNet::replace_head(int64_t classes, uint64_t seed) {
 }
 
 std::vector<ModelInfo> cifar_resnet_models() {
-  return {entry("cifar_resnet20", kCifarResNet20), entry("cifar_resnet32", kCifarResNet32),
-          entry("cifar_resnet44", kCifarResNet44), entry("cifar_resnet56", kCifarResNet56),
+  return {entry("cifar_resnet20", kCifarResNet20),
+          entry("cifar_resnet32", kCifarResNet32),
+          entry("cifar_resnet44", kCifarResNet44),
+          entry("cifar_resnet56", kCifarResNet56),
           entry("cifar_resnet110", kCifarResNet110),
           entry("meadow_resnet", kMeadowResNet, Labels::none, kMeadowInput)};
 }

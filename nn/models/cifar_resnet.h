@@ -1,7 +1,7 @@
-// The small ResNets for 32x32 pictures (He et al., 2015, section 4.2): 3x3 stem without pooling, three layers of basic
-// blocks, shortcuts without parameters (option A). Names as in the widespread checkpoints resnet20-12fca82f.th and so on:
-// conv1, bn1, layer1.0.conv1, ..., linear. The same family with a strided stem and a fourth layer
-// is the network that ships with graft, for 64x64 pictures.
+// The small ResNets for 32x32 pictures (He et al., 2015, section 4.2): 3x3 stem without pooling, three layers
+// of basic blocks, shortcuts without parameters (option A). Names as in the widespread checkpoints
+// resnet20-12fca82f.th and so on: conv1, bn1, layer1.0.conv1, ..., linear. The same family with a strided
+// stem and a fourth layer is the network that ships with graft, for 64x64 pictures.
 #pragma once
 
 #include <array>
@@ -12,9 +12,10 @@
 namespace graft::nn {
 
 struct CifarResNetConfig {
-  std::array<int64_t, 4> widths;  // channels of layer1, layer2, ...; 0: no such layer. Each at least the one before
+  std::array<int64_t, 4>
+      widths;  // channels of layer1, layer2, ...; 0: no such layer. Each at least the one before
   std::array<int64_t, 4> blocks;
-  int64_t stem_stride = 1;        // layer1 does not stride, the later ones halve height and width
+  int64_t stem_stride = 1;  // layer1 does not stride, the later ones halve height and width
 };
 inline constexpr CifarResNetConfig kCifarResNet20{{16, 32, 64}, {3, 3, 3}};
 inline constexpr CifarResNetConfig kCifarResNet32{{16, 32, 64}, {5, 5, 5}};

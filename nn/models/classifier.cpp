@@ -7,13 +7,16 @@ Var Classifier::run(size_t from, size_t to, Var x) {
   GRAFT_CHECK(from <= to && to <= count, "classifier: stages ", from, " to ", to, " of ", count);
   const Tensor& value = x.value();
   GRAFT_CHECK(value.rank() == 4, "classifier: needs [N, H, W, C], got ", value);
-  GRAFT_CHECK(value.dtype() == dtype_, "classifier: the network computes in ", dtype_, ", the input is ", value);
+  GRAFT_CHECK(value.dtype() == dtype_, "classifier: the network computes in ", dtype_, ", the input is ",
+              value);
   GRAFT_CHECK(from > 0 || value.dim(-1) == 3, "classifier: images have 3 channels, got ", value);
   for (size_t stage = from; stage < to; ++stage) x = run_stage(stage, x);
   return x;
 }
 
-Var Classifier::forward_to(size_t stage, const Var& images) { return run(0, stage, images); }
+Var Classifier::forward_to(size_t stage, const Var& images) {
+  return run(0, stage, images);
+}
 
 Var Classifier::forward_from(size_t stage, const Var& activations) {
   return seen(finish(run(stage, stages().size(), activations)));

@@ -1,5 +1,5 @@
-// What every picture classifier offers: a trunk of stages that makes features, and a head on top of them that can be
-// replaced. Strategies, feature caches and the program know networks only through this.
+// What every picture classifier offers: a trunk of stages that makes features, and a head on top of them that
+// can be replaced. Strategies, feature caches and the program know networks only through this.
 #pragma once
 
 #include <string>
@@ -24,16 +24,16 @@ class Classifier : public Module {
   virtual std::vector<Stage> stages() const = 0;
   // images -> what stage `stage` takes; stages().size() gives the trunk's last map.
   Var forward_to(size_t stage, const Var& images);
-  // What stage `stage` takes -> logits: forward(x) is forward_from(s, forward_to(s, x)) for every s, bit by bit where the
-  // same gradients are wanted. So a frozen prefix need run only once.
+  // What stage `stage` takes -> logits: forward(x) is forward_from(s, forward_to(s, x)) for every s, bit by
+  // bit where the same gradients are wanted. So a frozen prefix need run only once.
   Var forward_from(size_t stage, const Var& activations);
   // What stage `stage` takes -> pooled features [N, F], what a new head is trained on.
   Var features_from(size_t stage, const Var& activations);
   // images [N, H, W, 3] -> pooled features [N, F].
   Var features(const Var& images) { return features_from(0, images); }
 
-  // Pooled features [N, F] -> logits [N, classes()]. The same as the end of forward, but for a SqueezeNet with a
-  // published head; see squeezenet.h.
+  // Pooled features [N, F] -> logits [N, classes()]. The same as the end of forward, but for a SqueezeNet
+  // with a published head; see squeezenet.h.
   virtual Var head(const Var& pooled) = 0;
   // The name of the head's layer: its tensors are "<name>.weight" and "<name>.bias".
   virtual std::string head_name() const = 0;

@@ -11,7 +11,9 @@ int64_t channels(double wanted) {
   return static_cast<double>(rounded) < 0.9 * wanted ? rounded + 8 : rounded;
 }
 
-int64_t stem_channels(const MobileNetV2Config& config) { return channels(32 * config.width); }
+int64_t stem_channels(const MobileNetV2Config& config) {
+  return channels(32 * config.width);
+}
 int64_t trunk_channels(const MobileNetV2Config& config) {
   return channels(static_cast<double>(config.rows.back().out) * config.width);
 }
@@ -22,14 +24,18 @@ int64_t last_channels(const MobileNetV2Config& config) {
 }  // namespace
 
 InvertedResidual::InvertedResidual(int64_t in, int64_t out, int64_t stride, int64_t expansion, DType dtype)
-    : filter({.in = expansion * in, .out = expansion * in, .size = 3, .stride = stride, .padding = 1,
+    : filter({.in = expansion * in,
+              .out = expansion * in,
+              .size = 3,
+              .stride = stride,
+              .padding = 1,
               .groups = expansion * in},
              Activation::relu6, dtype),
       project({.in = expansion * in, .out = out, .size = 1, .bias = false}, dtype),
       project_bn(out, dtype) {
   if (expansion != 1) {
-    expand = std::make_unique<ConvBn>(Conv2d::Config{.in = in, .out = expansion * in, .size = 1}, Activation::relu6,
-                                      dtype);
+    expand = std::make_unique<ConvBn>(Conv2d::Config{.in = in, .out = expansion * in, .size = 1},
+                                      Activation::relu6, dtype);
   }
 }
 
@@ -39,16 +45,17 @@ void InvertedResidual::parts(Parts& p) {
   p(str("conv.", i), filter)(str("conv.", i + 1), project)(str("conv.", i + 2), project_bn);
 }
 
-Var InvertedResidual::forward(const Var& x) {                          // x: [N, H, W, in]
-  Var y = expand ? expand->forward(x) : x;                             // [N, H, W, expansion in]
-  y = filter.forward(y);                                               // [N, H/s, W/s, expansion in]
+Var InvertedResidual::forward(const Var& x) {  // x: [N, H, W, in]
+  Var y = expand ? expand->forward(x) : x;     // [N, H, W, expansion in]
+  y = filter.forward(y);                       // [N, H/s, W/s, expansion in]
   bool stays = filter.conv.how.stride == 1 && x.dim(-1) == project.weight.var.dim(0);
   return seen(conv_bn(project, project_bn, Activation::none, y, stays ? x : Var()));  // [N, H/s, W/s, out]
 }
 
 MobileNetV2::MobileNetV2(const MobileNetV2Config& config, int64_t classes, uint64_t seed, DType dtype)
     : Classifier(dtype),
-      stem({.in = 3, .out = stem_channels(config), .size = 3, .stride = 2, .padding = 1}, Activation::relu6, dtype),
+      stem({.in = 3, .out = stem_channels(config), .size = 3, .stride = 2, .padding = 1}, Activation::relu6,
+           dtype),
       last({.in = trunk_channels(config), .out = last_channels(config), .size = 1}, Activation::relu6, dtype),
       drop(0.2, seed),
       fc(last_channels(config), classes, dtype) {
@@ -80,10 +87,10 @@ std::vector<Stage> MobileNetV2::stages() const {
   return all;
 }
 
-Var MobileNetV2::run_stage(size_t stage, const Var& x) {                  // x: [N, H, W, C]
-  if (stage == 0) return stem.forward(x);                                 // [N, H/2, W/2, 32]
-  if (stage <= blocks.size()) return blocks[stage - 1].forward(x);        // [N, H/s, W/s, C']
-  return last.forward(x);                                                 // [N, H, W, 1280]
+Var MobileNetV2::run_stage(size_t stage, const Var& x) {            // x: [N, H, W, C]
+  if (stage == 0) return stem.forward(x);                           // [N, H/2, W/2, 32]
+  if (stage <= blocks.size()) return blocks[stage - 1].forward(x);  // [N, H/s, W/s, C']
+  return last.forward(x);                                           // [N, H, W, 1280]
 }
 
 void MobileNetV2::replace_head(int64_t classes, uint64_t seed) {

@@ -1,4 +1,5 @@
-// MobileNetV2 (Sandler et al., "Inverted residuals and linear bottlenecks", 2018). Names, order and start as torchvision's.
+// MobileNetV2 (Sandler et al., "Inverted residuals and linear bottlenecks", 2018). Names, order and start as
+// torchvision's.
 #pragma once
 
 #include <vector>
@@ -13,15 +14,15 @@ struct InvertedResiduals {
   int64_t expansion, out, repeats, stride;
 };
 struct MobileNetV2Config {
-  double width = 1;    // multiplies all channels, which are then rounded to a multiple of 8
-  int64_t last = 1280; // channels of the last convolution; grows with width, but does not shrink
+  double width = 1;     // multiplies all channels, which are then rounded to a multiple of 8
+  int64_t last = 1280;  // channels of the last convolution; grows with width, but does not shrink
   std::vector<InvertedResiduals> rows = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
                                          {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
 };
 inline const MobileNetV2Config kMobileNetV2{};
 
-// x [N, H, W, in] -> [N, H / stride, W / stride, out]: widened by a 1x1 convolution, filtered channel by channel, projected
-// without activation; plus x where the shape stays.
+// x [N, H, W, in] -> [N, H / stride, W / stride, out]: widened by a 1x1 convolution, filtered channel by
+// channel, projected without activation; plus x where the shape stays.
 class InvertedResidual : public Module {
  public:
   InvertedResidual(int64_t in, int64_t out, int64_t stride, int64_t expansion, DType dtype);
@@ -36,8 +37,8 @@ class InvertedResidual : public Module {
 
 class MobileNetV2 : public Classifier {
  public:
-  explicit MobileNetV2(const MobileNetV2Config& config = kMobileNetV2, int64_t classes = 1000, uint64_t seed = 0,
-                       DType dtype = DType::f32);
+  explicit MobileNetV2(const MobileNetV2Config& config = kMobileNetV2, int64_t classes = 1000,
+                       uint64_t seed = 0, DType dtype = DType::f32);
   void parts(Parts& p) override;
   std::vector<Stage> stages() const override;
   Var head(const Var& pooled) override { return fc.forward(drop.forward(pooled)); }

@@ -35,7 +35,8 @@ const ModelInfo& model_info(std::string_view name) {
   fail<UsageError>("unknown model \"", name, "\"", did_you_mean(name, names), " (known: ", list, ")");
 }
 
-std::unique_ptr<Classifier> make_classifier(std::string_view name, int64_t classes, uint64_t seed, DType dtype) {
+std::unique_ptr<Classifier> make_classifier(std::string_view name, int64_t classes, uint64_t seed,
+                                            DType dtype) {
   GRAFT_CHECK_AS(UsageError, classes >= 1, name, ": needs at least one class, got ", classes);
   return model_info(name).make(classes, seed, dtype);
 }

@@ -14,17 +14,19 @@ namespace graft::nn {
 
 // Whose classes the published weights tell apart.
 enum class Labels : uint8_t { imagenet, cifar10, none };
-// Their names, by index: ImageNet's 1,000 (WordNet synsets, the order of the ILSVRC-2012 challenge), CIFAR-10's ten.
+// Their names, by index: ImageNet's 1,000 (WordNet synsets, the order of the ILSVRC-2012 challenge),
+// CIFAR-10's ten.
 std::vector<std::string> label_names(Labels labels);
 
-// How a picture becomes an input: the shorter side resized to `resize` (bilinear with antialiasing; 0: as it is), the
-// centre size x size cut out, each channel (value / 255 - mean) / standard_deviation.
+// How a picture becomes an input: the shorter side resized to `resize` (bilinear with antialiasing; 0: as it
+// is), the centre size x size cut out, each channel (value / 255 - mean) / standard_deviation.
 struct InputSpec {
   int64_t resize, size;
   std::array<double, 3> mean, standard_deviation;
 };
 inline constexpr InputSpec kImageNetInput{256, 224, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
-inline constexpr InputSpec kMeadowInput{64, 64, {0.45, 0.45, 0.45}, {0.25, 0.25, 0.25}};  // graft's own pictures
+inline constexpr InputSpec kMeadowInput{
+    64, 64, {0.45, 0.45, 0.45}, {0.25, 0.25, 0.25}};  // graft's own pictures
 inline constexpr InputSpec kCifarInput{0, 32, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
 
 struct ModelInfo {

@@ -6,8 +6,8 @@ namespace {
 // The projection of a block whose output has another shape than its input: 1x1 convolution and batch norm.
 std::unique_ptr<ConvBn> projection(int64_t in, int64_t out, int64_t stride, DType dtype) {
   if (stride == 1 && in == out) return nullptr;
-  return std::make_unique<ConvBn>(Conv2d::Config{.in = in, .out = out, .size = 1, .stride = stride}, Activation::none,
-                                  dtype);
+  return std::make_unique<ConvBn>(Conv2d::Config{.in = in, .out = out, .size = 1, .stride = stride},
+                                  Activation::none, dtype);
 }
 
 class BasicBlock : public ResidualBlock {
@@ -26,10 +26,10 @@ class BasicBlock : public ResidualBlock {
     if (downsample) p("downsample", *downsample);
   }
 
-  Var forward(const Var& x) override {                                 // x: [N, H, W, in]
-    Var y = conv_bn(conv1, bn1, Activation::relu, x);                  // [N, H/s, W/s, width]
-    Var shortcut = downsample ? downsample->forward(x) : x;            // [N, H/s, W/s, width]
-    return seen(conv_bn(conv2, bn2, Activation::relu, y, shortcut));   // [N, H/s, W/s, width]
+  Var forward(const Var& x) override {                                // x: [N, H, W, in]
+    Var y = conv_bn(conv1, bn1, Activation::relu, x);                 // [N, H/s, W/s, width]
+    Var shortcut = downsample ? downsample->forward(x) : x;           // [N, H/s, W/s, width]
+    return seen(conv_bn(conv2, bn2, Activation::relu, y, shortcut));  // [N, H/s, W/s, width]
   }
 
   Conv2d conv1;
@@ -57,11 +57,11 @@ class Bottleneck : public ResidualBlock {
     if (downsample) p("downsample", *downsample);
   }
 
-  Var forward(const Var& x) override {                                 // x: [N, H, W, in]
-    Var y = conv_bn(conv1, bn1, Activation::relu, x);                  // [N, H, W, width]
-    y = conv_bn(conv2, bn2, Activation::relu, y);                      // [N, H/s, W/s, width]
-    Var shortcut = downsample ? downsample->forward(x) : x;            // [N, H/s, W/s, 4 width]
-    return seen(conv_bn(conv3, bn3, Activation::relu, y, shortcut));   // [N, H/s, W/s, 4 width]
+  Var forward(const Var& x) override {                                // x: [N, H, W, in]
+    Var y = conv_bn(conv1, bn1, Activation::relu, x);                 // [N, H, W, width]
+    y = conv_bn(conv2, bn2, Activation::relu, y);                     // [N, H/s, W/s, width]
+    Var shortcut = downsample ? downsample->forward(x) : x;           // [N, H/s, W/s, 4 width]
+    return seen(conv_bn(conv3, bn3, Activation::relu, y, shortcut));  // [N, H/s, W/s, 4 width]
   }
 
   Conv2d conv1;
@@ -120,17 +120,20 @@ void ResNet::parts(Parts& p) {
 }
 
 std::vector<Stage> ResNet::stages() const {
-  return {{"conv1", {"conv1", "bn1"}}, {"layer1", {"layer1"}}, {"layer2", {"layer2"}},
-          {"layer3", {"layer3"}},      {"layer4", {"layer4"}}};
+  return {{"conv1", {"conv1", "bn1"}},
+          {"layer1", {"layer1"}},
+          {"layer2", {"layer2"}},
+          {"layer3", {"layer3"}},
+          {"layer4", {"layer4"}}};
 }
 
 Var ResNet::run_stage(size_t stage, const Var& x) {
-  if (stage == 0) {                                                             // x: [N, H, W, 3]
-    Var y = conv_bn(conv1, bn1, Activation::relu, x);                           // [N, H/2, W/2, width]
-    return max_pool2d(y, {.size = 3, .stride = 2, .padding = 1});               // [N, H/4, W/4, width]
+  if (stage == 0) {                                                // x: [N, H, W, 3]
+    Var y = conv_bn(conv1, bn1, Activation::relu, x);              // [N, H/2, W/2, width]
+    return max_pool2d(y, {.size = 3, .stride = 2, .padding = 1});  // [N, H/4, W/4, width]
   }
   Var y = x;
-  for (auto& block : layers[stage - 1].items) y = block->forward(y);            // [N, H', W', C']
+  for (auto& block : layers[stage - 1].items) y = block->forward(y);  // [N, H', W', C']
   return y;
 }
 

@@ -1,5 +1,5 @@
-// ResNet-18/34/50/101/152 (He et al., "Deep residual learning for image recognition", 2015) in version 1.5: a bottleneck
-// strides in its 3x3 convolution. Names, order and start as torchvision's.
+// ResNet-18/34/50/101/152 (He et al., "Deep residual learning for image recognition", 2015) in version 1.5: a
+// bottleneck strides in its 3x3 convolution. Names, order and start as torchvision's.
 #pragma once
 
 #include <array>
@@ -10,9 +10,9 @@
 namespace graft::nn {
 
 struct ResNetConfig {
-  bool bottleneck;               // 1x1, 3x3, 1x1 with four times the channels, instead of two 3x3
-  std::array<int64_t, 4> blocks; // in layer1 to layer4
-  int64_t width = 64;            // channels of the stem and of layer1's 3x3; doubles with each layer
+  bool bottleneck;                // 1x1, 3x3, 1x1 with four times the channels, instead of two 3x3
+  std::array<int64_t, 4> blocks;  // in layer1 to layer4
+  int64_t width = 64;             // channels of the stem and of layer1's 3x3; doubles with each layer
 };
 inline constexpr ResNetConfig kResNet18{false, {2, 2, 2, 2}};
 inline constexpr ResNetConfig kResNet34{false, {3, 4, 6, 3}};
@@ -28,7 +28,8 @@ class ResidualBlock : public Module {
 
 class ResNet : public Classifier {
  public:
-  explicit ResNet(const ResNetConfig& config, int64_t classes = 1000, uint64_t seed = 0, DType dtype = DType::f32);
+  explicit ResNet(const ResNetConfig& config, int64_t classes = 1000, uint64_t seed = 0,
+                  DType dtype = DType::f32);
   void parts(Parts& p) override;
   std::vector<Stage> stages() const override;
   Var head(const Var& pooled) override { return fc.forward(pooled); }

@@ -1,11 +1,12 @@
 // SqueezeNet 1.0 and 1.1 (Iandola et al., 2016). Names, order and start as torchvision's.
 //
-// The published head is a 1x1 convolution on the trunk's map, a ReLU, and then the mean over the map. A new head is trained
-// on pooled features, which is a small convex problem, and yet stays the convolution classifier.1 [classes, 512, 1, 1] of a
-// network that computes what torchvision's does: its biases start at kOpenBias, far above what the weights can subtract,
-// so that the ReLU passes every position and convolution, ReLU, mean equals mean, linear. Softmax does not see a constant
-// that all logits share. (With biases at 0 a logit that is negative everywhere gets no gradient and stays so: trained that
-// way on five kinds of flowers the head of SqueezeNet 1.0 ends at chance, on open biases at 88 %.)
+// The published head is a 1x1 convolution on the trunk's map, a ReLU, and then the mean over the map. A new
+// head is trained on pooled features, which is a small convex problem, and yet stays the convolution
+// classifier.1 [classes, 512, 1, 1] of a network that computes what torchvision's does: its biases start at
+// kOpenBias, far above what the weights can subtract, so that the ReLU passes every position and convolution,
+// ReLU, mean equals mean, linear. Softmax does not see a constant that all logits share. (With biases at 0 a
+// logit that is negative everywhere gets no gradient and stays so: trained that way on five kinds of flowers
+// the head of SqueezeNet 1.0 ends at chance, on open biases at 88 %.)
 #pragma once
 
 #include <array>
@@ -42,7 +43,8 @@ class SqueezeNet : public Classifier {
                       DType dtype = DType::f32);
   void parts(Parts& p) override;
   std::vector<Stage> stages() const override;
-  // The head with its ReLU open: equals the end of forward where no position's output is negative, as after replace_head.
+  // The head with its ReLU open: equals the end of forward where no position's output is negative, as after
+  // replace_head.
   Var head(const Var& pooled) override;
   std::string head_name() const override { return "classifier.1"; }
   int64_t classes() const override { return classifier.weight.var.dim(0); }

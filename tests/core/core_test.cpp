@@ -37,7 +37,11 @@ TEST_CASE("parallel_for: every index once, for any thread count; exceptions arri
     });
     CHECK(std::accumulate(hits.begin(), hits.end(), 0) == 1001);
     CHECK(*std::max_element(hits.begin(), hits.end()) == 1);
-    CHECK_THROWS_AS(parallel_for(100, 1, [](int64_t begin, int64_t) { if (begin == 50) fail("stop"); }), Error);
+    CHECK_THROWS_AS(parallel_for(100, 1,
+                                 [](int64_t begin, int64_t) {
+                                   if (begin == 50) fail("stop");
+                                 }),
+                    Error);
     std::atomic<int> nested{0};
     parallel_for(4, 1, [&](int64_t, int64_t) { parallel_for(10, 1, [&](int64_t, int64_t) { ++nested; }); });
     CHECK(nested == 40);

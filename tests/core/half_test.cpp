@@ -31,9 +31,9 @@ TEST_CASE("f16 and bf16: every bit pattern survives the way through float") {
 TEST_CASE("f16: rounds to nearest, ties to even") {
   CHECK(f16(65519.0f).bits == 0x7BFF);
   CHECK(f16(65520.0f).bits == 0x7C00);
-  CHECK(f16(1.0f + 0x1p-11f).bits == 0x3C00);             // a tie goes to the even neighbour below
-  CHECK(f16(1.0f + 3 * 0x1p-11f).bits == 0x3C02);         // and to the even neighbour above
-  CHECK(f16(0x1p-25f).bits == 0x0000);                    // half of the smallest subnormal
+  CHECK(f16(1.0f + 0x1p-11f).bits == 0x3C00);      // a tie goes to the even neighbour below
+  CHECK(f16(1.0f + 3 * 0x1p-11f).bits == 0x3C02);  // and to the even neighbour above
+  CHECK(f16(0x1p-25f).bits == 0x0000);             // half of the smallest subnormal
   CHECK(f16(0x1.000002p-25f).bits == 0x0001);
   CHECK(f16(-0.0f).bits == 0x8000);
 }

@@ -49,16 +49,20 @@ void two_classes(const std::string& root, int count) {
 
 }  // namespace
 
-TEST_CASE("a folder of class folders: classes and files in byte order, other files counted, deeper folders included") {
+TEST_CASE(
+    "a folder of class folders: classes and files in byte order, other files counted, deeper folders "
+    "included") {
   test::TempDir dir;
-  for (const char* file : {"/b/2.png", "/b/10.PNG", "/b/deep/x.jpeg", "/Z/1.jpg", "/\xC3\xA4/1.jpg", "/b/.hidden.png"}) {
+  for (const char* file :
+       {"/b/2.png", "/b/10.PNG", "/b/deep/x.jpeg", "/Z/1.jpg", "/\xC3\xA4/1.jpg", "/b/.hidden.png"}) {
     put(str(dir.path(), file), "x");
   }
   put(dir / "b/notes.txt", "x");
   put(dir / "readme.md", "x");
   Dataset set = scan_folder(str(dir.path(), "/"), {.test_share = 0});
   CHECK(set.classes == std::vector<std::string>{"Z", "b", "\xC3\xA4"});
-  CHECK(names(set.train) == std::vector<std::string>{"Z/1.jpg", "b/10.PNG", "b/2.png", "b/deep/x.jpeg", "\xC3\xA4/1.jpg"});
+  CHECK(names(set.train) ==
+        std::vector<std::string>{"Z/1.jpg", "b/10.PNG", "b/2.png", "b/deep/x.jpeg", "\xC3\xA4/1.jpg"});
   CHECK(set.train[1].label == 1);
   CHECK(set.train[4].label == 2);
   CHECK(set.test.empty());
@@ -72,7 +76,8 @@ TEST_CASE("train/ with test/ or val/; a class may be called train") {
     two_classes(dir / "train", 2);
     put_picture(str(dir.path(), "/", held_out, "/b/1.png"), 1);
     Dataset set = scan_folder(dir.path());
-    CHECK(names(set.train) == std::vector<std::string>{"train/a/0.png", "train/a/1.png", "train/b/0.png", "train/b/1.png"});
+    CHECK(names(set.train) ==
+          std::vector<std::string>{"train/a/0.png", "train/a/1.png", "train/b/0.png", "train/b/1.png"});
     CHECK(names(set.test) == std::vector<std::string>{str(held_out, "/b/1.png")});
     CHECK(set.test[0].label == 1);
     CHECK(set.test_from == std::string(held_out == std::string("test") ? "test" : "val"));
@@ -92,7 +97,8 @@ TEST_CASE("train/ with test/ or val/; a class may be called train") {
 TEST_CASE("split: class by class, a function of the seed, never a class without training pictures") {
   std::vector<Sample> samples;
   for (int64_t label = 0; label < 3; ++label) {
-    for (int64_t i = 0; i < (label == 2 ? 1 : 10 * (label + 1)); ++i) samples.push_back({str(label, "/", i), label});
+    for (int64_t i = 0; i < (label == 2 ? 1 : 10 * (label + 1)); ++i)
+      samples.push_back({str(label, "/", i), label});
   }
   Split a = split(samples, 0.2, 5), b = split(samples, 0.2, 5), c = split(samples, 0.2, 6);
   CHECK(a.second == b.second);
@@ -175,7 +181,8 @@ TEST_CASE("a link to a folder elsewhere is followed, and a link to nowhere is an
   CHECK(read_images(set, set.train, {.skip_bad = true}).bad.size() == 1);
 }
 
-TEST_CASE("a batch: rows in the order asked for, the same for any thread count, bad pictures left out on request") {
+TEST_CASE(
+    "a batch: rows in the order asked for, the same for any thread count, bad pictures left out on request") {
   test::TempDir dir;
   two_classes(dir.path(), 6);
   Dataset set = scan_folder(dir.path(), {.test_share = 0});
@@ -187,7 +194,8 @@ TEST_CASE("a batch: rows in the order asked for, the same for any thread count, 
   augmented.epoch = 2;
   int before = threads();
   set_threads(1);
-  Batch plain = load_batch(set, set.train, order, p), random = load_batch(set, set.train, order, p, augmented);
+  Batch plain = load_batch(set, set.train, order, p),
+        random = load_batch(set, set.train, order, p, augmented);
   set_threads(4);
   CHECK(bit_equal(plain.images, load_batch(set, set.train, order, p).images));
   CHECK(bit_equal(random.images, load_batch(set, set.train, order, p, augmented).images));
@@ -204,7 +212,8 @@ TEST_CASE("a batch: rows in the order asked for, the same for any thread count, 
   }
   // A picture's augmentation does not depend on its batch, but on the epoch and the seed.
   std::vector<int64_t> alone = {11};
-  CHECK(bit_equal(load_batch(set, set.train, alone, p, augmented).images, random.images.slice(0, 3, 4).clone()));
+  CHECK(bit_equal(load_batch(set, set.train, alone, p, augmented).images,
+                  random.images.slice(0, 3, 4).clone()));
   augmented.epoch = 3;
   CHECK_FALSE(bit_equal(load_batch(set, set.train, order, p, augmented).images, random.images));
 

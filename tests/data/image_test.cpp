@@ -32,7 +32,9 @@ Difference difference(const Image& a, const Image& b) {
   return d;
 }
 
-Image decoded(const Bytes& file, DecodeOptions options = {}) { return decode(file, "test", options); }
+Image decoded(const Bytes& file, DecodeOptions options = {}) {
+  return decode(file, "test", options);
+}
 
 // Decodes and returns what was told.
 std::vector<std::string> warnings_of(const Bytes& file) {
@@ -46,7 +48,8 @@ std::vector<std::string> warnings_of(const Bytes& file) {
 void check_warning(const Bytes& file, const std::string& part) {
   auto warnings = warnings_of(file);
   REQUIRE(warnings.size() == 1);
-  CHECK_MESSAGE(warnings[0].find(part) != std::string::npos, "\"" << warnings[0] << "\" lacks \"" << part << "\"");
+  CHECK_MESSAGE(warnings[0].find(part) != std::string::npos,
+                "\"" << warnings[0] << "\" lacks \"" << part << "\"");
 }
 
 // A grey picture, one block of 8 x 8 for each level.
@@ -62,7 +65,8 @@ std::vector<int> block_levels(const Image& image) {
 Bytes exif(int orientation, bool little) {
   Bytes out = bytes_of(std::string_view("Exif\0\0", 6));
   auto number = [&](uint32_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> 8 * (little ? i : bytes - 1 - i)));
+    for (int i = 0; i < bytes; ++i)
+      out.push_back(static_cast<uint8_t>(value >> 8 * (little ? i : bytes - 1 - i)));
   };
   append(out, bytes_of(little ? "II" : "MM"));
   number(42, 2);
@@ -176,7 +180,8 @@ TEST_CASE("I8: fill bytes before markers are passed over, zero bytes behind the 
 
   Bytes stray = image_seed("jpeg_grey").file;
   auto segments = jpeg_segments(stray);
-  segments.back().data.insert(segments.back().data.end(), {0xFF, 0xFE, 0, 3, 'x', 'y', 'z'});  // a comment, 2 too long
+  segments.back().data.insert(segments.back().data.end(),
+                              {0xFF, 0xFE, 0, 3, 'x', 'y', 'z'});  // a comment, 2 too long
   check_warning(jpeg_bytes(segments), "2 stray bytes");
 }
 
@@ -272,7 +277,8 @@ TEST_CASE("I16: Adam7 of 7 x 5, and the first picture of an APNG") {
   for (int pass = 0; pass < 7; ++pass) {
     for (int y = y0[pass]; y < 5; y += dy[pass]) {
       if (x0[pass] < 7) raw.push_back(0);
-      for (int x = x0[pass]; x < 7; x += dx[pass]) raw.insert(raw.end(), expected.row(y) + 3 * x, expected.row(y) + 3 * x + 3);
+      for (int x = x0[pass]; x < 7; x += dx[pass])
+        raw.insert(raw.end(), expected.row(y) + 3 * x, expected.row(y) + 3 * x + 3);
     }
   }
   PngFile adam7{.width = 7, .height = 5, .interlace = 1};

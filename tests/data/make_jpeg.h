@@ -1,5 +1,6 @@
-// Builds JPEG files for tests, right ones and wrong ones. The pictures are blocks of one level each, so that a few code
-// words suffice: one DC difference and "end of block". Blocks are 8 x 8 samples with the value 128 + level.
+// Builds JPEG files for tests, right ones and wrong ones. The pictures are blocks of one level each, so that
+// a few code words suffice: one DC difference and "end of block". Blocks are 8 x 8 samples with the value 128
+// + level.
 #pragma once
 
 #include <bit>
@@ -13,8 +14,8 @@ namespace graft::test {
 struct JpegSegment {
   uint8_t marker;
   Bytes body;
-  Bytes data;               // of a scan, behind the segment
-  bool bare = false;        // a marker without length
+  Bytes data;         // of a scan, behind the segment
+  bool bare = false;  // a marker without length
 };
 
 inline void append_segment(Bytes& out, const JpegSegment& s) {
@@ -34,7 +35,8 @@ inline std::vector<JpegSegment> jpeg_segments(const Bytes& file) {
     s.body.assign(file.begin() + static_cast<ptrdiff_t>(at) + 4, file.begin() + static_cast<ptrdiff_t>(end));
     at = end;
     if (s.marker == 0xDA) {
-      while (!(file[end] == 0xFF && file[end + 1] != 0 && (file[end + 1] < 0xD0 || file[end + 1] > 0xD7))) ++end;
+      while (!(file[end] == 0xFF && file[end + 1] != 0 && (file[end + 1] < 0xD0 || file[end + 1] > 0xD7)))
+        ++end;
       s.data.assign(file.begin() + static_cast<ptrdiff_t>(at), file.begin() + static_cast<ptrdiff_t>(end));
       at = end;
     }
@@ -103,7 +105,8 @@ struct FlatJpeg {
     out.push_back({0xC4, dc_table(), {}});
     out.push_back({0xC4, ac_table(), {}});
     if (restart_interval > 0) {
-      out.push_back({0xDD, {static_cast<uint8_t>(restart_interval >> 8), static_cast<uint8_t>(restart_interval)}, {}});
+      out.push_back(
+          {0xDD, {static_cast<uint8_t>(restart_interval >> 8), static_cast<uint8_t>(restart_interval)}, {}});
     }
     Bytes header = {static_cast<uint8_t>(components.size())};
     for (auto c : components) append(header, {c.id, 0});

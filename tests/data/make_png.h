@@ -12,8 +12,12 @@ namespace graft::test {
 
 using Bytes = std::vector<uint8_t>;
 
-inline Bytes bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
-inline void append(Bytes& out, const Bytes& more) { out.insert(out.end(), more.begin(), more.end()); }
+inline Bytes bytes_of(std::string_view text) {
+  return {text.begin(), text.end()};
+}
+inline void append(Bytes& out, const Bytes& more) {
+  out.insert(out.end(), more.begin(), more.end());
+}
 inline void append_big_endian(Bytes& out, uint32_t value, int bytes = 4) {
   for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<uint8_t>(value >> 8 * i));
 }
@@ -35,9 +39,9 @@ struct PngChunk {
 struct PngFile {
   uint32_t width = 1, height = 1;
   uint8_t depth = 8, colour = 2, compression = 0, filter = 0, interlace = 0;
-  std::vector<PngChunk> before = {};         // between IHDR and the data
-  std::vector<Bytes> idat = {};              // the data, one IDAT chunk each
-  std::vector<PngChunk> after = {};          // between the data and IEND
+  std::vector<PngChunk> before = {};  // between IHDR and the data
+  std::vector<Bytes> idat = {};       // the data, one IDAT chunk each
+  std::vector<PngChunk> after = {};   // between the data and IEND
   bool header = true, end = true;
 
   // One IDAT chunk with these rows (filter bytes included).

@@ -55,7 +55,8 @@ TEST_CASE("resize equals Pillow's in every byte, for 10,000 sizes and three filt
     }
   });
   for (size_t i = 0; i < expected.size(); ++i) {
-    CHECK_MESSAGE(found[i] == std::stoul(expected[i], nullptr, 16), "case " << i << " of tests/golden/resize.py");
+    CHECK_MESSAGE(found[i] == std::stoul(expected[i], nullptr, 16),
+                  "case " << i << " of tests/golden/resize.py");
   }
 }
 
@@ -89,14 +90,15 @@ TEST_CASE("crop pads with black, and a mirrored mirror is the picture") {
   CHECK(flip_horizontal(flip_horizontal(padded)) == padded);
 }
 
-TEST_CASE("torchvision's sizes: the longer side is truncated, half pixels of a centre go to the even neighbour") {
+TEST_CASE(
+    "torchvision's sizes: the longer side is truncated, half pixels of a centre go to the even neighbour") {
   CHECK(shorter_side_to(256, {500, 333}) == Size{384, 256});
   CHECK(shorter_side_to(256, {333, 500}) == Size{256, 384});
   CHECK(shorter_side_to(256, {256, 256}) == Size{256, 256});
   CHECK(shorter_side_to(224, {1, 16384}) == Size{224, 224 * 16384});
-  CHECK(center_box(224, {256, 341}) == Box{16, 58, 224, 224});   // 58.5 -> 58
-  CHECK(center_box(224, {227, 225}) == Box{2, 0, 224, 224});     // 1.5 -> 2, 0.5 -> 0
-  CHECK(center_box(224, {221, 224}) == Box{-1, 0, 224, 224});    // 3 missing: 1 left, 2 right
+  CHECK(center_box(224, {256, 341}) == Box{16, 58, 224, 224});  // 58.5 -> 58
+  CHECK(center_box(224, {227, 225}) == Box{2, 0, 224, 224});    // 1.5 -> 2, 0.5 -> 0
+  CHECK(center_box(224, {221, 224}) == Box{-1, 0, 224, 224});   // 3 missing: 1 left, 2 right
 }
 
 TEST_CASE("a strip becomes a network's input without its million rows") {
@@ -104,7 +106,8 @@ TEST_CASE("a strip becomes a network's input without its million rows") {
     Image strip(size.width, size.height);
     for (size_t i = 0; i < strip.rgb.size(); ++i) strip.rgb[i] = static_cast<uint8_t>(i * 7);
     Size target = shorter_side_to(224, size);
-    Image middle = resize_window(strip, target.width, target.height, center_box(224, target), Interpolation::bilinear);
+    Image middle =
+        resize_window(strip, target.width, target.height, center_box(224, target), Interpolation::bilinear);
     CHECK(middle.width == 224);
     CHECK(middle.height == 224);
   }
@@ -114,8 +117,12 @@ TEST_CASE("resize says what it cannot do") {
   Image image(4, 4);
   check_throws<Error>([&] { resize(Image(), 4, 4, Interpolation::bilinear); }, {"resize", "empty"});
   check_throws<Error>([&] { resize(image, 0, 4, Interpolation::bilinear); }, {"resize: to 0 x 4"});
-  check_throws<Error>([&] { resize(image, 20'000, 20'000, Interpolation::bilinear); }, {"more than 100000000"});
-  check_throws<Error>([&] { resize_window(image, 8, 8, {4, 4, 5, 4}, Interpolation::bicubic); },
-                            {"window 5 x 4 at 4, 4", "8 x 8"});
+  check_throws<Error>([&] { resize(image, 20'000, 20'000, Interpolation::bilinear); },
+                      {"more than 100000000"});
+  check_throws<Error>(
+      [&] {
+        resize_window(image, 8, 8, {4, 4, 5, 4}, Interpolation::bicubic);
+      },
+      {"window 5 x 4 at 4, 4", "8 x 8"});
   check_throws<UsageError>([] { interpolation_from("lanczos"); }, {"lanczos", "bilinear"});
 }

@@ -17,12 +17,15 @@ namespace {
 uint32_t crc(const void* data, size_t bytes) {
   return static_cast<uint32_t>(crc32(0, static_cast<const Bytef*>(data), static_cast<uInt>(bytes)));
 }
-uint32_t crc(const Tensor& t) { return crc(t.raw(), static_cast<size_t>(t.bytes())); }
+uint32_t crc(const Tensor& t) {
+  return crc(t.raw(), static_cast<size_t>(t.bytes()));
+}
 
 std::map<std::string, uint32_t> golden() {
   std::ifstream in(graft::test::source_dir() + "/tests/golden/transform.txt");
   std::map<std::string, uint32_t> out;
-  for (std::string name, value; in >> name >> value;) out[name] = static_cast<uint32_t>(std::stoul(value, nullptr, 16));
+  for (std::string name, value; in >> name >> value;)
+    out[name] = static_cast<uint32_t>(std::stoul(value, nullptr, 16));
   return out;
 }
 
@@ -42,7 +45,9 @@ Image coordinates(int64_t width, int64_t height) {
 }
 
 // Values as they are: (byte / 255 - 0) / 1.
-Preprocess plain(int64_t side) { return {.resize = 0, .crop = side, .mean = {0, 0, 0}, .std = {1, 1, 1}}; }
+Preprocess plain(int64_t side) {
+  return {.resize = 0, .crop = side, .mean = {0, 0, 0}, .std = {1, 1, 1}};
+}
 
 }  // namespace
 
@@ -54,7 +59,9 @@ TEST_CASE("a network's input equals torchvision's in every bit") {
   CHECK(crc(to_input(ramp, {.resize = 0, .crop = 16})) == expected["ramp"]);
   for (int64_t i = 0; i < 150; ++i) {
     CAPTURE(i);
-    auto modulo = [&](int64_t k, uint64_t n) { return static_cast<int64_t>(test::number(i + 20'000, k) % n); };
+    auto modulo = [&](int64_t k, uint64_t n) {
+      return static_cast<int64_t>(test::number(i + 20'000, k) % n);
+    };
     Image image = test::case_picture(i, 1 + modulo(0, 90), 1 + modulo(1, 90));
     constexpr int64_t kResize[] = {0, 16, 33, 64};
     Preprocess p{.resize = kResize[modulo(2, 4)], .crop = 1 + modulo(3, 48)};
@@ -80,10 +87,15 @@ TEST_CASE("I19: strips of the largest side and a single pixel resize as Pillow d
 }
 
 TEST_CASE("preprocessing as JSON reads back, and senseless fields are named") {
-  Preprocess p{.resize = 232, .crop = 224, .interpolation = Interpolation::bicubic, .mean = kHalf, .std = {0.1f, 1, 2}};
+  Preprocess p{.resize = 232,
+               .crop = 224,
+               .interpolation = Interpolation::bicubic,
+               .mean = kHalf,
+               .std = {0.1f, 1, 2}};
   CHECK(preprocess_from_json(to_json(p)) == p);
-  CHECK(to_json(kImageNet) == "{\"resize\":256,\"crop\":224,\"interpolation\":\"bilinear\",\"mean\":[0.485,0.456,0.406],"
-                              "\"std\":[0.229,0.224,0.225]}");
+  CHECK(to_json(kImageNet) ==
+        "{\"resize\":256,\"crop\":224,\"interpolation\":\"bilinear\",\"mean\":[0.485,0.456,0.406],"
+        "\"std\":[0.229,0.224,0.225]}");
   auto refuses = [](const std::string& from, const std::string& to, std::vector<std::string> parts) {
     std::string json = to_json(kImageNet);
     json.replace(json.find(from), from.size(), to);
@@ -128,7 +140,8 @@ TEST_CASE("a random part stays inside, has the share and the ratio asked for, an
   CHECK((touches[0] && touches[1] && touches[2] && touches[3]));
 }
 
-TEST_CASE("where no random part fits, the largest middle one of allowed ratio is taken, as torchvision does") {
+TEST_CASE(
+    "where no random part fits, the largest middle one of allowed ratio is taken, as torchvision does") {
   Augment whole{.scale_min = 1, .scale_max = 1};
   Rng rng(1);
   CHECK(random_part({300, 10}, whole, rng) == Box{143, 0, 13, 10});  // round(10 * 4/3), (300 - 13) / 2
@@ -177,7 +190,8 @@ TEST_CASE("pad and crop moves a small picture by up to the padding, with black a
     const float* v = out.data<float>();
     auto at = [&](int x, int y, int c) { return v[(y * 8 + x) * 3 + c]; };
     // The middle of the crop always shows the picture; its coordinates tell the shift.
-    int dx = static_cast<int>(std::lround(at(4, 4, 0) * 255)) - 4, dy = static_cast<int>(std::lround(at(4, 4, 1) * 255)) - 4;
+    int dx = static_cast<int>(std::lround(at(4, 4, 0) * 255)) - 4,
+        dy = static_cast<int>(std::lround(at(4, 4, 1) * 255)) - 4;
     ++seen[{dx, dy}];
     bool left_outside = dx < 0, top_outside = dy < 0;
     CHECK(at(0, 4, 2) == (left_outside ? 0.0f : 1.0f));
@@ -192,5 +206,9 @@ TEST_CASE("pictures and tensors exchange their bytes") {
   Tensor t = to_tensor(image);
   CHECK(t.shape() == Shape{4, 5, 3});
   CHECK(to_image(t) == image);
-  test::check_throws<Error>([] { to_image(Tensor::zeros({4, 5, 4}, DType::u8)); }, {"u8[4, 5, 4]", "u8[H, W, 3]"});
+  test::check_throws<Error>(
+      [] {
+        to_image(Tensor::zeros({4, 5, 4}, DType::u8));
+      },
+      {"u8[4, 5, 4]", "u8[H, W, 3]"});
 }

@@ -25,18 +25,19 @@ Parity compare_in(DType dtype, const std::string& name, const Checkpoint& file, 
   return test::compare(*network, golden);
 }
 
-// In f64 everything must be PyTorch's. In f32 rounding grows through a deep network of random weights, and a ReLU or a
-// maximum may fall to the other side where its input is within rounding of a tie, which makes every gradient below jump:
-// for PyTorch as for graft. So in f32 graft may be as far from the f64 reference as the bar, or as twice what PyTorch's own
-// f32 is, whichever is more; the table shows both.
-void check_network(const std::string& name, const char* container, const Checkpoint& file, const Checkpoint& golden) {
+// In f64 everything must be PyTorch's. In f32 rounding grows through a deep network of random weights, and a
+// ReLU or a maximum may fall to the other side where its input is within rounding of a tie, which makes every
+// gradient below jump: for PyTorch as for graft. So in f32 graft may be as far from the f64 reference as the
+// bar, or as twice what PyTorch's own f32 is, whichever is more; the table shows both.
+void check_network(const std::string& name, const char* container, const Checkpoint& file,
+                   const Checkpoint& golden) {
   Parity p = compare_in(DType::f32, name, file, golden), wide = compare_in(DType::f64, name, file, golden);
-  std::printf("%-14s %-6s | %8.1e %8.1e %8.1e %8.1e %8.1e %8.1e | %8.1e %8.1e %8.1e | %8.1e %8.1e\n", name.c_str(), container,
-              p.logits.value, p.block.value, p.block32.value, p.gradient.value, p.torch32.value, p.gradient32.value,
-              p.train_gradient.value, p.train_torch32.value, p.statistics.value, wide.gradient.value,
-              wide.train_gradient.value);
-  std::printf("    worst block %s; worst gradient %s, in training %s\n", p.block.name.c_str(), p.gradient.name.c_str(),
-              p.train_gradient.name.c_str());
+  std::printf("%-14s %-6s | %8.1e %8.1e %8.1e %8.1e %8.1e %8.1e | %8.1e %8.1e %8.1e | %8.1e %8.1e\n",
+              name.c_str(), container, p.logits.value, p.block.value, p.block32.value, p.gradient.value,
+              p.torch32.value, p.gradient32.value, p.train_gradient.value, p.train_torch32.value,
+              p.statistics.value, wide.gradient.value, wide.train_gradient.value);
+  std::printf("    worst block %s; worst gradient %s, in training %s\n", p.block.name.c_str(),
+              p.gradient.name.c_str(), p.train_gradient.name.c_str());
   check("logits", p.logits, 1e-5);
   check("output", p.block, std::max(1e-5, 2 * p.block32.value));
   check("gradient", p.gradient, std::max(1e-4, 2 * p.torch32.value));
@@ -54,8 +55,9 @@ TEST_CASE("full-size networks equal torchvision's") {
     MESSAGE("skipped: GRAFT_PARITY is not set");
     return;
   }
-  std::printf("%-14s %-6s | %8s %8s %8s %8s %8s %8s | %8s %8s %8s | %8s %8s\n", "network", "file", "logits", "block",
-              "torch32", "gradient", "torch32", "to f32", "training", "torch32", "statist.", "f64", "f64 tr.");
+  std::printf("%-14s %-6s | %8s %8s %8s %8s %8s %8s | %8s %8s %8s | %8s %8s\n", "network", "file", "logits",
+              "block", "torch32", "gradient", "torch32", "to f32", "training", "torch32", "statist.", "f64",
+              "f64 tr.");
   int compared = 0;
   for (const std::string& name : nn::model_names()) {
     for (const char* container : {"zip", "legacy"}) {

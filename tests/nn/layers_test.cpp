@@ -161,8 +161,9 @@ TEST_CASE("tensors are named in the checkpoint's order") {
   Net net;
   std::vector<std::string> names;
   for (const NamedTensor& t : named_tensors(net)) names.push_back(t.name);
-  CHECK(names == std::vector<std::string>{"conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",
-                                          "bn.num_batches_tracked", "tail.weight", "tail.bias"});
+  CHECK(names == std::vector<std::string>{"conv.weight", "bn.weight", "bn.bias", "bn.running_mean",
+                                          "bn.running_var", "bn.num_batches_tracked", "tail.weight",
+                                          "tail.bias"});
   CHECK(net.bn.num_batches_tracked.value.dtype() == DType::i64);
   CHECK(parameter_count(net) == 3 * 3 * 3 * 4 + 8 + 8 + 2);
 }
@@ -184,7 +185,8 @@ TEST_CASE("an observer sees every layer's output under its name, while it lives"
   Var x(random_tensor({1, 4, 4, 3}, 1, DType::f32));
   std::vector<std::string> names;
   {
-    Observing observing(net, [&](const std::string& name, const Tensor& y) { names.push_back(str(name, " ", y.shape())); });
+    Observing observing(
+        net, [&](const std::string& name, const Tensor& y) { names.push_back(str(name, " ", y.shape())); });
     net.forward(x);
   }
   net.forward(x);
@@ -203,7 +205,8 @@ TEST_CASE("the fused step equals convolution, batch norm, sum and activation one
         bn.running_mean.value = random_tensor({7}, 4, dtype);
         Var x(random_tensor({2, 9, 6, 5}, 5, dtype));
         Var residual = with_residual ? Var(random_tensor({2, 5, 3, 7}, 6, dtype)) : Var();
-        Tensor step_by_step = conv_bn(conv, bn, activation, x, residual).value();  // the weights want gradients
+        Tensor step_by_step =
+            conv_bn(conv, bn, activation, x, residual).value();  // the weights want gradients
         NoGrad no_grad;
         Tensor fused = conv_bn(conv, bn, activation, x, residual).value();
         CHECK(test::max_relative_difference(fused, step_by_step) <= (dtype == DType::f32 ? 1e-5 : 1e-13));

@@ -1,4 +1,5 @@
-// The networks as a whole: sizes, stages, heads, the table of names. Their numbers are checked in parity_test.cpp.
+// The networks as a whole: sizes, stages, heads, the table of names. Their numbers are checked in
+// parity_test.cpp.
 #include "nn/models/cifar_resnet.h"
 #include "nn/models/registry.h"
 #include "nn/models/squeezenet.h"
@@ -12,13 +13,18 @@ namespace {
 
 struct Small {
   const char* name;
-  int64_t size;       // of a picture that keeps the test quick
+  int64_t size;  // of a picture that keeps the test quick
   int64_t features;
 };
-constexpr Small kSmall[] = {{"resnet18", 33, 512}, {"cifar_resnet20", 17, 64}, {"mobilenet_v2", 35, 1280},
-                            {"squeezenet1_0", 41, 512}, {"squeezenet1_1", 39, 512}};
+constexpr Small kSmall[] = {{"resnet18", 33, 512},
+                            {"cifar_resnet20", 17, 64},
+                            {"mobilenet_v2", 35, 1280},
+                            {"squeezenet1_0", 41, 512},
+                            {"squeezenet1_1", 39, 512}};
 
-Var picture(int64_t size, uint64_t seed = 1) { return Var(random_tensor({2, size, size, 3}, seed, DType::f32)); }
+Var picture(int64_t size, uint64_t seed = 1) {
+  return Var(random_tensor({2, size, size, 3}, seed, DType::f32));
+}
 
 // Every tensor but the head's belongs to exactly one stage, and the stages come in the tensors' order.
 void check_stages(Classifier& network) {
@@ -92,8 +98,8 @@ TEST_CASE("a replaced head keeps its name, takes the trunk's features and leaves
     }
     NoGrad no_grad;
     Var x = picture(c.size);
-    CHECK(test::max_relative_difference(network->head(network->features(x)).value(), network->forward(x).value()) <=
-          1e-5);
+    CHECK(test::max_relative_difference(network->head(network->features(x)).value(),
+                                        network->forward(x).value()) <= 1e-5);
   }
 }
 
@@ -102,10 +108,12 @@ TEST_CASE("a SqueezeNet's new head is the published graph with an open ReLU") {
   NoGrad no_grad;
   Var x = picture(63);
   // With biases at 0 the ReLU cuts, and the mean of what is left is another number.
-  CHECK(test::max_relative_difference(network->head(network->features(x)).value(), network->forward(x).value()) > 0.1);
+  CHECK(test::max_relative_difference(network->head(network->features(x)).value(),
+                                      network->forward(x).value()) > 0.1);
   network->replace_head(5, 1);
   CHECK(named_tensors(*network).back().value().data<float>()[0] == SqueezeNet::kOpenBias);
-  CHECK(test::max_relative_difference(network->head(network->features(x)).value(), network->forward(x).value()) <= 1e-6);
+  CHECK(test::max_relative_difference(network->head(network->features(x)).value(),
+                                      network->forward(x).value()) <= 1e-6);
 }
 
 TEST_CASE("a network is a function of name, classes, seed and type") {
@@ -117,8 +125,16 @@ TEST_CASE("a network is a function of name, classes, seed and type") {
   auto wide = make_classifier("cifar_resnet20", 5, 7, DType::f64);
   Tensor logits = wide->forward(Var(random_tensor({1, 32, 32, 3}, 1, DType::f64))).value();
   CHECK(logits.dtype() == DType::f64);
-  test::check_throws<Error>([&] { wide->forward(Var(random_tensor({1, 32, 32, 3}, 1, DType::f32))); }, {"f64", "f32"});
-  test::check_throws<Error>([&] { a->forward(Var(random_tensor({1, 32, 32, 4}, 1, DType::f32))); }, {"3 channels"});
+  test::check_throws<Error>(
+      [&] {
+        wide->forward(Var(random_tensor({1, 32, 32, 3}, 1, DType::f32)));
+      },
+      {"f64", "f32"});
+  test::check_throws<Error>(
+      [&] {
+        a->forward(Var(random_tensor({1, 32, 32, 4}, 1, DType::f32)));
+      },
+      {"3 channels"});
 }
 
 TEST_CASE("a frozen prefix records nothing") {

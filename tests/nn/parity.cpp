@@ -18,8 +18,9 @@ double largest_of(const Tensor& t) {
   return largest;
 }
 
-// One parameter's relative difference. Where the true gradient is 0, as that of a bias which the next batch norm takes out
-// again, the f64 reference holds 1e-17 and rounding is all there is: then the scale is the network's largest gradient.
+// One parameter's relative difference. Where the true gradient is 0, as that of a bias which the next batch
+// norm takes out again, the f64 reference holds 1e-17 and rounding is all there is: then the scale is the
+// network's largest gradient.
 double gradient_difference(const Tensor& grad, const Tensor& reference, double largest) {
   double scale = largest_of(reference), relative = max_relative_difference(grad, reference);
   return scale > 1e-10 * largest || !std::isfinite(relative) ? relative : relative * scale / largest;
@@ -33,7 +34,8 @@ struct Gradients {
 Gradients compare_gradients(nn::Classifier& network, const Checkpoint& golden, const std::string& mode) {
   std::vector<nn::NamedTensor> parameters = nn::named_parameters(network);
   double largest = 0;
-  for (const nn::NamedTensor& t : parameters) largest = std::max(largest, largest_of(golden.read(mode + "grad/" + t.name)));
+  for (const nn::NamedTensor& t : parameters)
+    largest = std::max(largest, largest_of(golden.read(mode + "grad/" + t.name)));
   Gradients worst;
   for (const nn::NamedTensor& t : parameters) {
     Tensor grad = t.parameter->var.grad();
@@ -71,14 +73,17 @@ Var observe_blocks(nn::Classifier& network, const Var& input, const Checkpoint& 
   return logits;
 }
 
-void compare_loss(const Var& logits, const Var& loss, const Checkpoint& golden, const std::string& mode, Worst& worst) {
+void compare_loss(const Var& logits, const Var& loss, const Checkpoint& golden, const std::string& mode,
+                  Worst& worst) {
   worst.see(mode + "logits", max_relative_difference(logits.value(), golden.read(mode + "logits")));
   worst.see(mode + "loss", max_relative_difference(loss.value(), golden.read(mode + "loss")));
 }
 
 }  // namespace
 
-Tensor from_published(const Tensor& t) { return t.rank() == 4 ? t.permute({0, 2, 3, 1}).contiguous() : t; }
+Tensor from_published(const Tensor& t) {
+  return t.rank() == 4 ? t.permute({0, 2, 3, 1}).contiguous() : t;
+}
 
 Parity compare(nn::Classifier& network, const Checkpoint& golden) {
   Parity parity;
@@ -110,7 +115,8 @@ Parity compare(nn::Classifier& network, const Checkpoint& golden) {
   parity.train_gradient = gradients.exact, parity.train_torch32 = gradients.torch32;
   clear_gradients(network);
   for (const nn::NamedTensor& t : nn::named_tensors(network)) {
-    if (t.buffer) parity.statistics.see(t.name, max_relative_difference(t.value(), golden.read("train/after/" + t.name)));
+    if (t.buffer)
+      parity.statistics.see(t.name, max_relative_difference(t.value(), golden.read("train/after/" + t.name)));
   }
   return parity;
 }

@@ -1,4 +1,5 @@
-// Narrow variants of every network against torchvision: outputs of all blocks, logits, loss, all gradients, statistics.
+// Narrow variants of every network against torchvision: outputs of all blocks, logits, loss, all gradients,
+// statistics.
 #include "tests/nn/parity.h"
 
 #include "nn/models/cifar_resnet.h"
@@ -15,7 +16,9 @@ using weights::Checkpoint;
 
 namespace {
 
-std::string golden_file(const std::string& name) { return str(test::source_dir(), "/tests/golden/models/", name, ".pth"); }
+std::string golden_file(const std::string& name) {
+  return str(test::source_dir(), "/tests/golden/models/", name, ".pth");
+}
 
 SqueezeNetConfig narrow(SqueezeNetConfig config, int64_t divisor) {
   config.stem_width /= divisor;
@@ -81,7 +84,8 @@ TEST_CASE("networks in f64 equal torchvision's") {
     weights::load(*network, Checkpoint::open(golden_file(c.weights))).require_complete();
     auto from = named_tensors(*network), to = named_tensors(*wide);
     REQUIRE(from.size() == to.size());
-    for (size_t i = 0; i < from.size(); ++i) to[i].set_value(from[i].value().clone().to(to[i].value().dtype()));
+    for (size_t i = 0; i < from.size(); ++i)
+      to[i].set_value(from[i].value().clone().to(to[i].value().dtype()));
     check_parity(*wide, c.golden);
   }
 }

@@ -52,8 +52,10 @@ TEST_CASE("batch_norm: PyTorch's values, gradients and running statistics") {
 
 TEST_CASE("batch_norm: statistics are accurate for a million rows and far from zero") {
   on_every_cpu_level([] {
-    for (auto [rows, channels] : {std::pair<int64_t, int64_t>{1000003, 1}, {333337, 3}, {4099, 257}, {2, 5}}) {
-      // A mean of a thousand deviations: summing squares in the naive way would leave no digit of the variance.
+    for (auto [rows, channels] :
+         {std::pair<int64_t, int64_t>{1000003, 1}, {333337, 3}, {4099, 257}, {2, 5}}) {
+      // A mean of a thousand deviations: summing squares in the naive way would leave no digit of the
+      // variance.
       Tensor x = random_tensor({rows, channels}, 1, DType::f32);
       for (float& v : x.span<float>()) v += 1000;
       Tensor mean = Tensor::empty({channels}), variance = Tensor::empty({channels});
@@ -69,7 +71,8 @@ TEST_CASE("batch_norm: statistics are accurate for a million rows and far from z
         }
         long double exact = squares / rows;
         worst_mean = std::max(worst_mean, std::abs(static_cast<double>(mean.data<float>()[c] / center - 1)));
-        worst_variance = std::max(worst_variance, std::abs(static_cast<double>(variance.data<float>()[c] / exact - 1)));
+        worst_variance =
+            std::max(worst_variance, std::abs(static_cast<double>(variance.data<float>()[c] / exact - 1)));
       }
       CHECK(worst_mean <= 1e-7);
       CHECK(worst_variance <= 1e-6);
@@ -129,7 +132,8 @@ TEST_CASE("batch_norm: only what needs a gradient gets one") {
 TEST_CASE("batch_norm: frozen statistics do not move") {
   Layer layer(4, DType::f32);
   Tensor mean = layer.mean.clone(), variance = layer.variance.clone();
-  batch_norm_frozen(Var(random_tensor({6, 4}, 1, DType::f32)), layer.weight, layer.bias, layer.mean, layer.variance, {});
+  batch_norm_frozen(Var(random_tensor({6, 4}, 1, DType::f32)), layer.weight, layer.bias, layer.mean,
+                    layer.variance, {});
   CHECK(bit_equal(layer.mean, mean));
   CHECK(bit_equal(layer.variance, variance));
 }
@@ -141,14 +145,17 @@ TEST_CASE("batch_norm: the same for any thread count") {
       Var x(random_tensor({500000 / channels, channels}, 1, DType::f32), true);
       Var y = batch_norm_train(x, layer.weight, layer.bias, layer.mean, layer.variance, {});
       backward(y, random_tensor(y.shape(), 2, DType::f32));
-      return std::vector{y.value(), x.grad(), layer.weight.grad(), layer.bias.grad(), layer.mean, layer.variance};
+      return std::vector{y.value(),         x.grad(),   layer.weight.grad(),
+                         layer.bias.grad(), layer.mean, layer.variance};
     });
   }
 }
 
 TEST_CASE("batch_norm: no rows, and errors") {
   Layer layer(3, DType::f32);
-  auto train = [&](const Tensor& x) { batch_norm_train(Var(x), layer.weight, layer.bias, layer.mean, layer.variance, {}); };
+  auto train = [&](const Tensor& x) {
+    batch_norm_train(Var(x), layer.weight, layer.bias, layer.mean, layer.variance, {});
+  };
   auto frozen = [&](const Tensor& x) {
     return batch_norm_frozen(Var(x), layer.weight, layer.bias, layer.mean, layer.variance, {});
   };
@@ -156,10 +163,25 @@ TEST_CASE("batch_norm: no rows, and errors") {
   CHECK(none.shape() == Shape{0, 3});
   backward(sum(none));
   CHECK(layer.weight.grad().data<float>()[0] == 0);
-  check_throws<Error>([&] { train(Tensor::zeros({1, 1, 1, 3})); },
-                      {"batch_norm_train", "more than one value per channel", "[1, 1, 1, 3]"});
-  check_throws<Error>([&] { train(Tensor::zeros({0, 3})); }, {"batch_norm_train", "more than one value per channel"});
-  check_throws<Error>([&] { train(Tensor::zeros({2, 4})); }, {"batch_norm_train", "weight", "f32[3]", "f32[4]"});
-  check_throws<Error>([&] { frozen(Tensor::zeros({2, 3}, DType::f64)); }, {"batch_norm_frozen", "f32[3]", "f64[3]"});
+  check_throws<Error>(
+      [&] {
+        train(Tensor::zeros({1, 1, 1, 3}));
+      },
+      {"batch_norm_train", "more than one value per channel", "[1, 1, 1, 3]"});
+  check_throws<Error>(
+      [&] {
+        train(Tensor::zeros({0, 3}));
+      },
+      {"batch_norm_train", "more than one value per channel"});
+  check_throws<Error>(
+      [&] {
+        train(Tensor::zeros({2, 4}));
+      },
+      {"batch_norm_train", "weight", "f32[3]", "f32[4]"});
+  check_throws<Error>(
+      [&] {
+        frozen(Tensor::zeros({2, 3}, DType::f64));
+      },
+      {"batch_norm_frozen", "f32[3]", "f64[3]"});
   check_throws<Error>([&] { frozen(Tensor::zeros({3})); }, {"batch_norm_frozen", "two axes", "[3]"});
 }

@@ -9,7 +9,8 @@ using namespace graft::test;
 TEST_CASE("add, multiply: any size and type") {
   on_every_cpu_level([] {
     for (int64_t n : {0, 1, 3, 17, 1001, 70001}) {
-      Tensor a = random_tensor({n}, 1, DType::f32), b = random_tensor({n}, 2, DType::f32), product = a.empty_like();
+      Tensor a = random_tensor({n}, 1, DType::f32), b = random_tensor({n}, 2, DType::f32),
+             product = a.empty_like();
       Tensor sum = add(Var(a), Var(b)).value();
       kernels::multiply(a, b, product);
       int64_t wrong = 0;
@@ -39,6 +40,11 @@ TEST_CASE("add: gradient, and of a value added to itself") {
 }
 
 TEST_CASE("add: errors") {
-  check_throws<Error>([] { add(Var(Tensor::zeros({2, 3})), Var(Tensor::zeros({3, 2}))); }, {"add", "[2, 3]", "[3, 2]"});
-  check_throws<Error>([] { add(Var(Tensor::zeros({2})), Var(Tensor::zeros({2}, DType::f64))); }, {"add", "f32", "f64"});
+  check_throws<Error>(
+      [] {
+        add(Var(Tensor::zeros({2, 3})), Var(Tensor::zeros({3, 2})));
+      },
+      {"add", "[2, 3]", "[3, 2]"});
+  check_throws<Error>([] { add(Var(Tensor::zeros({2})), Var(Tensor::zeros({2}, DType::f64))); },
+                      {"add", "f32", "f64"});
 }

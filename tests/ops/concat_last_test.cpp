@@ -24,9 +24,19 @@ TEST_CASE("concat_last: part after part, in every row") {
 
 TEST_CASE("concat_last: errors") {
   check_throws<Error>([] { concat_last({}); }, {"concat_last", "no parts"});
-  check_throws<Error>([] { concat_last({Var(Tensor::zeros({2, 3})), Var(Tensor::zeros({3, 3}))}); },
-                      {"concat_last", "[3, 3]", "[2, 3]"});
-  check_throws<Error>([] { concat_last({Var(Tensor::zeros({2, 3})), Var(Tensor::zeros({2}))}); }, {"concat_last", "[2]"});
-  check_throws<Error>([] { concat_last({Var(Tensor::zeros({2})), Var(Tensor::zeros({2}, DType::f64))}); },
-                      {"concat_last", "f32", "f64"});
+  check_throws<Error>(
+      [] {
+        concat_last({Var(Tensor::zeros({2, 3})), Var(Tensor::zeros({3, 3}))});
+      },
+      {"concat_last", "[3, 3]", "[2, 3]"});
+  check_throws<Error>(
+      [] {
+        concat_last({Var(Tensor::zeros({2, 3})), Var(Tensor::zeros({2}))});
+      },
+      {"concat_last", "[2]"});
+  check_throws<Error>(
+      [] {
+        concat_last({Var(Tensor::zeros({2})), Var(Tensor::zeros({2}, DType::f64))});
+      },
+      {"concat_last", "f32", "f64"});
 }

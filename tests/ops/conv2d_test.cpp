@@ -54,7 +54,8 @@ struct ConvResult {
 };
 
 // The definition, loop by loop, in double.
-ConvResult naive(const ConvCase& c, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& dy) {
+ConvResult naive(const ConvCase& c, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                 const Tensor& dy) {
   ConvResult r{dy.zeros_like(), x.zeros_like(), weight.zeros_like(), bias.zeros_like()};
   int64_t outputs = weight.dim(0) / c.how.groups, inputs = weight.dim(3);
   auto at = [](const Tensor& t, int64_t i, int64_t j, int64_t k, int64_t l) -> double& {
@@ -88,7 +89,8 @@ struct ConvInputs {
 ConvInputs inputs_of(const ConvCase& c, DType dtype) {
   int64_t height = (c.x[1] + 2 * c.how.padding - c.weight[1]) / c.how.stride + 1;
   int64_t width = (c.x[2] + 2 * c.how.padding - c.weight[2]) / c.how.stride + 1;
-  return {random_tensor(c.x, 1, dtype), random_tensor(c.weight, 2, dtype), random_tensor({c.weight[0]}, 3, dtype),
+  return {random_tensor(c.x, 1, dtype), random_tensor(c.weight, 2, dtype),
+          random_tensor({c.weight[0]}, 3, dtype),
           random_tensor({c.x[0], height, width, c.weight[0]}, 4, dtype)};
 }
 
@@ -233,7 +235,8 @@ TEST_CASE("conv2d_affine: equals the steps one by one") {
             if (act == Activation::relu6) v = std::min(v, 6.0);
           }
           Tensor got = conv2d_affine(Var(in.x), Var(in.weight), c.how, parts & 1 ? scale : Tensor(),
-                                     parts & 2 ? shift : Tensor(), parts & 4 ? Var(residual) : Var(), act).value();
+                                     parts & 2 ? shift : Tensor(), parts & 4 ? Var(residual) : Var(), act)
+                           .value();
           CHECK(max_relative_difference(got, expected) <= 1e-15);
         }
       }
@@ -253,15 +256,41 @@ TEST_CASE("conv2d_affine: has no derivative, and says so") {
 
 TEST_CASE("conv2d: errors") {
   auto zeros = [](const Shape& shape, DType dtype = DType::f32) { return Var(Tensor::zeros(shape, dtype)); };
-  check_throws<Error>([&] { conv2d(zeros({5, 5, 3}), zeros({4, 3, 3, 3}), {}, {}); }, {"conv2d", "[5, 5, 3]"});
+  check_throws<Error>(
+      [&] {
+        conv2d(zeros({5, 5, 3}), zeros({4, 3, 3, 3}), {}, {});
+      },
+      {"conv2d", "[5, 5, 3]"});
   check_throws<Error>([&] { conv2d(zeros({1, 5, 5, 3}), zeros({4, 3}), {}, {}); }, {"conv2d", "[4, 3]"});
-  check_throws<Error>([&] { conv2d(zeros({1, 5, 5, 3}), zeros({4, 3, 3, 2}), {}, {}); },
-                      {"1 groups of 2 input channels", "3 channels"});
-  check_throws<Error>([&] { conv2d(zeros({1, 5, 5, 4}), zeros({3, 3, 3, 2}), {}, {1, 0, 2}); }, {"3 output channels", "2 groups"});
-  check_throws<Error>([&] { conv2d(zeros({1, 2, 5, 3}), zeros({4, 3, 3, 3}), {}, {}); }, {"kernel 3 x 3", "2 x 5"});
+  check_throws<Error>(
+      [&] {
+        conv2d(zeros({1, 5, 5, 3}), zeros({4, 3, 3, 2}), {}, {});
+      },
+      {"1 groups of 2 input channels", "3 channels"});
+  check_throws<Error>(
+      [&] {
+        conv2d(zeros({1, 5, 5, 4}), zeros({3, 3, 3, 2}), {}, {1, 0, 2});
+      },
+      {"3 output channels", "2 groups"});
+  check_throws<Error>(
+      [&] {
+        conv2d(zeros({1, 2, 5, 3}), zeros({4, 3, 3, 3}), {}, {});
+      },
+      {"kernel 3 x 3", "2 x 5"});
   check_throws<Error>([&] { conv2d(zeros({1, 5, 5, 3}), zeros({4, 3, 3, 3}), {}, {0, 0, 1}); }, {"stride 0"});
-  check_throws<Error>([&] { conv2d(zeros({1, 5, 5, 3}), zeros({4, 3, 3, 3}), zeros({5}), {}); }, {"bias", "[5]", "[4]"});
-  check_throws<Error>([&] { conv2d(zeros({1, 5, 5, 3}), zeros({4, 3, 3, 3}, DType::f64), {}, {}); }, {"differ in type"});
-  check_throws<Error>([&] { conv2d(zeros({1, 5, 5, 3}, DType::i64), zeros({4, 3, 3, 3}, DType::i64), {}, {}); },
-                      {"conv2d", "i64"});
+  check_throws<Error>(
+      [&] {
+        conv2d(zeros({1, 5, 5, 3}), zeros({4, 3, 3, 3}), zeros({5}), {});
+      },
+      {"bias", "[5]", "[4]"});
+  check_throws<Error>(
+      [&] {
+        conv2d(zeros({1, 5, 5, 3}), zeros({4, 3, 3, 3}, DType::f64), {}, {});
+      },
+      {"differ in type"});
+  check_throws<Error>(
+      [&] {
+        conv2d(zeros({1, 5, 5, 3}, DType::i64), zeros({4, 3, 3, 3}, DType::i64), {}, {});
+      },
+      {"conv2d", "i64"});
 }

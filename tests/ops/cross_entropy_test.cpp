@@ -35,7 +35,8 @@ TEST_CASE("cross_entropy: PyTorch's losses and gradients: smoothing, class weigh
         CHECK(max_relative_difference(loss.value(), golden.tensor(name + "loss")) <= tolerance);
         CHECK(max_relative_difference(x.grad(), golden.tensor(name + "dlogits_of_twice")) <= tolerance);
         NoGrad no_grad;
-        CHECK(bit_equal(cross_entropy(x, golden.tensor(name + "labels", DType::i64), options).value(), loss.value()));
+        CHECK(bit_equal(cross_entropy(x, golden.tensor(name + "labels", DType::i64), options).value(),
+                        loss.value()));
       }
     }
   });
@@ -75,7 +76,8 @@ TEST_CASE("cross_entropy: huge logits, an impossible class, a million rows") {
     CHECK(v.grad().data<float>()[2] == 0);
     // Equal logits: every loss is log 3, and the mean must not drift however many there are.
     Tensor many = Tensor::full({1000003, 3}, 2);
-    CHECK(cross_entropy(Var(many), labels_for(1000003, 3)).value().item() == static_cast<float>(std::log(3.0)));
+    CHECK(cross_entropy(Var(many), labels_for(1000003, 3)).value().item() ==
+          static_cast<float>(std::log(3.0)));
   });
 }
 
@@ -105,12 +107,19 @@ TEST_CASE("cross_entropy: errors") {
     l.data<int64_t>()[1] = label;
     return l;
   };
-  check_throws<DataError>([&] { cross_entropy(x, with(5)); }, {"cross_entropy", "label 5", "index 1", "5 classes"});
+  check_throws<DataError>([&] { cross_entropy(x, with(5)); },
+                          {"cross_entropy", "label 5", "index 1", "5 classes"});
   check_throws<DataError>([&] { cross_entropy(x, with(-1)); }, {"label -1", "index 1"});
   check_throws<DataError>([&] { cross_entropy(x, with(-100), {0, {}, 9}); }, {"label -100", "index 1"});
-  check_throws<Error>([&] { cross_entropy(x, Tensor::zeros({2}, DType::i64)); }, {"cross_entropy", "i64[2]", "i64[3]"});
+  check_throws<Error>([&] { cross_entropy(x, Tensor::zeros({2}, DType::i64)); },
+                      {"cross_entropy", "i64[2]", "i64[3]"});
   check_throws<Error>([&] { cross_entropy(x, Tensor::zeros({3})); }, {"cross_entropy", "f32[3]", "i64[3]"});
-  check_throws<Error>([&] { cross_entropy(x, labels, {0, Tensor::zeros({4})}); }, {"class weights", "f32[4]", "f32[5]"});
+  check_throws<Error>(
+      [&] {
+        cross_entropy(x, labels, {0, Tensor::zeros({4})});
+      },
+      {"class weights", "f32[4]", "f32[5]"});
   check_throws<Error>([&] { cross_entropy(x, labels, {1.5}); }, {"label smoothing 1.5"});
-  check_throws<Error>([] { cross_entropy(Var(Tensor::zeros({3})), Tensor::zeros({3}, DType::i64)); }, {"[3]"});
+  check_throws<Error>([] { cross_entropy(Var(Tensor::zeros({3})), Tensor::zeros({3}, DType::i64)); },
+                      {"[3]"});
 }

@@ -42,7 +42,8 @@ TEST_CASE("dropout: the ends, and nothing at all") {
 
 TEST_CASE("dropout: gradient") {
   on_every_cpu_level([] {
-    check_gradients([](const std::vector<Var>& v) { return dropout(v[0], 0.4, 3); }, {random_tensor({5, 7}, 1)});
+    check_gradients([](const std::vector<Var>& v) { return dropout(v[0], 0.4, 3); },
+                    {random_tensor({5, 7}, 1)});
   });
 }
 

@@ -22,11 +22,16 @@ TEST_CASE("global_avg_pool: the mean over the pixels, also of very many") {
       CHECK(max_relative_difference(global_avg_pool(Var(x.to(DType::f32))).value(), expected) <= 2e-7);
     }
     CHECK(global_avg_pool(Var(Tensor::zeros({0, 2, 2, 3}))).shape() == Shape{0, 3});
-    check_gradients([](const std::vector<Var>& v) { return global_avg_pool(v[0]); }, {random_tensor({2, 3, 2, 5}, 1)});
+    check_gradients([](const std::vector<Var>& v) { return global_avg_pool(v[0]); },
+                    {random_tensor({2, 3, 2, 5}, 1)});
   });
 }
 
 TEST_CASE("global_avg_pool: errors") {
   check_throws<Error>([] { global_avg_pool(Var(Tensor::zeros({2, 3}))); }, {"global_avg_pool", "[2, 3]"});
-  check_throws<Error>([] { global_avg_pool(Var(Tensor::zeros({2, 0, 3, 4}))); }, {"global_avg_pool", "no pixels"});
+  check_throws<Error>(
+      [] {
+        global_avg_pool(Var(Tensor::zeros({2, 0, 3, 4})));
+      },
+      {"global_avg_pool", "no pixels"});
 }

@@ -6,18 +6,21 @@ using namespace graft;
 using namespace graft::test;
 
 TEST_CASE("linear: x weight^T + bias, over any leading axes") {
-  for (Shape shape : {Shape{5}, Shape{1, 1}, Shape{3, 7}, Shape{2, 3, 65}, Shape{0, 4}, Shape{2, 0}, Shape{101, 300}}) {
+  for (Shape shape :
+       {Shape{5}, Shape{1, 1}, Shape{3, 7}, Shape{2, 3, 65}, Shape{0, 4}, Shape{2, 0}, Shape{101, 300}}) {
     int64_t inputs = shape.back(), rows = 1;
     for (int axis = 0; axis + 1 < shape.rank(); ++axis) rows *= shape[axis];
     for (int64_t outputs : {1, 10, 33}) {
-      Tensor x = random_tensor(shape, 1), weight = random_tensor({outputs, inputs}, 2), bias = random_tensor({outputs}, 3);
+      Tensor x = random_tensor(shape, 1), weight = random_tensor({outputs, inputs}, 2),
+             bias = random_tensor({outputs}, 3);
       Shape out_shape = shape;
       out_shape[-1] = outputs;
       Tensor plain = Tensor::zeros(out_shape, DType::f64), shifted = plain.clone();
       for (int64_t i = 0; i < rows; ++i) {
         for (int64_t o = 0; o < outputs; ++o) {
           double sum = 0;
-          for (int64_t k = 0; k < inputs; ++k) sum += x.data<double>()[i * inputs + k] * weight.data<double>()[o * inputs + k];
+          for (int64_t k = 0; k < inputs; ++k)
+            sum += x.data<double>()[i * inputs + k] * weight.data<double>()[o * inputs + k];
           plain.data<double>()[i * outputs + o] = sum;
           shifted.data<double>()[i * outputs + o] = sum + bias.data<double>()[o];
         }
@@ -58,7 +61,8 @@ TEST_CASE("linear: a row's result does not depend on the others") {
   on_every_cpu_level([&] {
     Tensor all = linear(Var(x), Var(weight)).value();
     for (int64_t i : {0, 13, 36}) {
-      CHECK(bit_equal(linear(Var(x.slice(0, i, i + 1)), Var(weight)).value(), all.slice(0, i, i + 1).contiguous()));
+      CHECK(bit_equal(linear(Var(x.slice(0, i, i + 1)), Var(weight)).value(),
+                      all.slice(0, i, i + 1).contiguous()));
     }
   });
 }
@@ -66,8 +70,16 @@ TEST_CASE("linear: a row's result does not depend on the others") {
 TEST_CASE("linear: errors") {
   auto zeros = [](const Shape& shape, DType dtype = DType::f32) { return Var(Tensor::zeros(shape, dtype)); };
   check_throws<Error>([&] { linear(zeros({2, 3}), zeros({4, 5})); }, {"linear", "[2, 3]", "[4, 5]"});
-  check_throws<Error>([&] { linear(zeros({2, 3}), zeros({4, 3, 1})); }, {"linear", "[4, 3, 1]", "[outputs, inputs]"});
+  check_throws<Error>(
+      [&] {
+        linear(zeros({2, 3}), zeros({4, 3, 1}));
+      },
+      {"linear", "[4, 3, 1]", "[outputs, inputs]"});
   check_throws<Error>([&] { linear(zeros({}), zeros({4, 3})); }, {"linear"});
-  check_throws<Error>([&] { linear(zeros({2, 3}), zeros({4, 3}), zeros({3})); }, {"linear", "bias", "[3]", "[4]"});
+  check_throws<Error>(
+      [&] {
+        linear(zeros({2, 3}), zeros({4, 3}), zeros({3}));
+      },
+      {"linear", "bias", "[3]", "[4]"});
   check_throws<Error>([&] { linear(zeros({2, 3}), zeros({4, 3}, DType::f64)); }, {"linear", "type"});
 }

@@ -20,7 +20,8 @@ TEST_CASE("max_pool2d: PyTorch's values and gradients, ties and ceil mode includ
         Var y = max_pool2d(x, {c[0], c[1], c[2], c[3] != 0});
         backward(y, golden.tensor(name + "dy", dtype));
         CHECK(max_relative_difference(y.value(), golden.tensor(name + "y")) == 0);
-        CHECK(max_relative_difference(x.grad(), golden.tensor(name + "dx")) <= (dtype == DType::f32 ? 1e-6 : 1e-15));
+        CHECK(max_relative_difference(x.grad(), golden.tensor(name + "dx")) <=
+              (dtype == DType::f32 ? 1e-6 : 1e-15));
         CHECK(bit_equal(max_pool2d(x.detach(), {c[0], c[1], c[2], c[3] != 0}).value(), y.value()));
       }
     }
@@ -30,12 +31,18 @@ TEST_CASE("max_pool2d: PyTorch's values and gradients, ties and ceil mode includ
 TEST_CASE("max_pool2d: any number of channels, large windows") {
   on_every_cpu_level([] {
     for (int64_t channels : {1, 3, 63, 64, 65, 130}) {
-      check_gradients([](const std::vector<Var>& v) { return max_pool2d(v[0], {3, 2, 1}); },
-                      {random_tensor({1, 3, 4, channels}, 1)});
+      check_gradients(
+          [](const std::vector<Var>& v) {
+            return max_pool2d(v[0], {3, 2, 1});
+          },
+          {random_tensor({1, 3, 4, channels}, 1)});
     }
     // 17 x 17 places do not fit into the 8 bits of the compact form.
-    check_gradients([](const std::vector<Var>& v) { return max_pool2d(v[0], {17, 3, 2}); },
-                    {random_tensor({1, 20, 18, 2}, 1)});
+    check_gradients(
+        [](const std::vector<Var>& v) {
+          return max_pool2d(v[0], {17, 3, 2});
+        },
+        {random_tensor({1, 20, 18, 2}, 1)});
     CHECK(max_pool2d(Var(Tensor::zeros({0, 4, 4, 3})), {}).shape() == Shape{0, 2, 2, 3});
   });
 }
@@ -43,7 +50,8 @@ TEST_CASE("max_pool2d: any number of channels, large windows") {
 TEST_CASE("max_pool2d: minus infinity and NaN") {
   on_every_cpu_level([] {
     double infinity = std::numeric_limits<double>::infinity();
-    CHECK(max_pool2d(Var(Tensor::full({1, 3, 3, 5}, -infinity)), {3, 2, 1}).value().data<float>()[0] == -infinity);
+    CHECK(max_pool2d(Var(Tensor::full({1, 3, 3, 5}, -infinity)), {3, 2, 1}).value().data<float>()[0] ==
+          -infinity);
     Tensor x = Tensor::zeros({1, 2, 2, 1});
     x.data<float>()[1] = std::numeric_limits<float>::quiet_NaN();
     float y = max_pool2d(Var(x), {}).value().data<float>()[0];

@@ -23,7 +23,8 @@ TEST_CASE("sum, mean: as accurate as the result's type, at a million elements") 
       CHECK(norm.item() == doctest::Approx(static_cast<double>(squares)).epsilon(1e-13));
       CHECK(sum(Var(x)).value().item() == static_cast<float>(exact));
       CHECK(mean(Var(x)).value().item() == doctest::Approx(static_cast<double>(exact / n)).epsilon(1e-7));
-      CHECK(sum(Var(x.to(DType::f64))).value().item() == doctest::Approx(static_cast<double>(exact)).epsilon(1e-13));
+      CHECK(sum(Var(x.to(DType::f64))).value().item() ==
+            doctest::Approx(static_cast<double>(exact)).epsilon(1e-13));
     }
   });
 }

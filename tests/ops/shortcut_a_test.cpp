@@ -21,13 +21,19 @@ TEST_CASE("shortcut_a: every stride-th pixel between zero channels") {
     CHECK(shortcut_a(Var(Tensor::zeros({0, 4, 4, 2})), 2, 4).shape() == Shape{0, 2, 2, 4});
     Tensor same = random_tensor({1, 3, 3, 2}, 2);
     CHECK(bit_equal(shortcut_a(Var(same), 1, 2).value(), same));
-    check_gradients([](const std::vector<Var>& v) { return shortcut_a(v[0], 2, 5); }, {random_tensor({2, 3, 4, 2}, 1)});
-    check_gradients([](const std::vector<Var>& v) { return shortcut_a(v[0], 3, 2); }, {random_tensor({1, 5, 2, 2}, 1)});
+    check_gradients([](const std::vector<Var>& v) { return shortcut_a(v[0], 2, 5); },
+                    {random_tensor({2, 3, 4, 2}, 1)});
+    check_gradients([](const std::vector<Var>& v) { return shortcut_a(v[0], 3, 2); },
+                    {random_tensor({1, 5, 2, 2}, 1)});
   });
 }
 
 TEST_CASE("shortcut_a: errors") {
-  check_throws<Error>([] { shortcut_a(Var(Tensor::zeros({1, 4, 4, 8})), 2, 4); }, {"shortcut_a", "[1, 4, 4, 8]", "4"});
+  check_throws<Error>(
+      [] {
+        shortcut_a(Var(Tensor::zeros({1, 4, 4, 8})), 2, 4);
+      },
+      {"shortcut_a", "[1, 4, 4, 8]", "4"});
   check_throws<Error>([] { shortcut_a(Var(Tensor::zeros({4, 4})), 2, 4); }, {"shortcut_a", "[N, H, W, C]"});
   check_throws<Error>([] { shortcut_a(Var(Tensor::zeros({1, 4, 4, 8})), 0, 8); }, {"shortcut_a", "stride 0"});
 }

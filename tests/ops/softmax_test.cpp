@@ -18,7 +18,8 @@ TEST_CASE("softmax: rows sum to one and keep the ratios of the exponentials") {
           for (int64_t j = 0; j < cols; ++j) sum += std::exp(x64.data<double>()[i * cols + j]);
           for (int64_t j = 0; j < cols; ++j) {
             double expected = std::exp(x64.data<double>()[i * cols + j]) / sum;
-            CHECK(y.data<double>()[i * cols + j] == doctest::Approx(expected).epsilon(dtype == DType::f32 ? 1e-5 : 1e-12));
+            CHECK(y.data<double>()[i * cols + j] ==
+                  doctest::Approx(expected).epsilon(dtype == DType::f32 ? 1e-5 : 1e-12));
           }
         }
       }
@@ -32,7 +33,9 @@ TEST_CASE("softmax: large inputs do not overflow") {
   CHECK(y.data<float>()[2] == 0);
 }
 
-TEST_CASE("softmax: no rows") { CHECK(softmax(Var(Tensor::zeros({0, 3}))).value().numel() == 0); }
+TEST_CASE("softmax: no rows") {
+  CHECK(softmax(Var(Tensor::zeros({0, 3}))).value().numel() == 0);
+}
 
 TEST_CASE("softmax: gradient") {
   on_every_cpu_level([] {

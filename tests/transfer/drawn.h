@@ -8,7 +8,8 @@
 
 namespace graft::test {
 
-// `each` pictures of each of `classes` kinds, size x size: the kind sets colour and stripes, the rest is noise.
+// `each` pictures of each of `classes` kinds, size x size: the kind sets colour and stripes, the rest is
+// noise.
 transfer::PictureSet drawn_pictures(int64_t classes, int64_t each, int64_t size, uint64_t seed);
 
 // Two stages, 8 and 16 channels, with batch norm, for pictures of any size.

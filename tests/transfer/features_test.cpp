@@ -25,7 +25,10 @@ class CacheFolder {
     setenv("GRAFT_CACHE", folder_.path().c_str(), 1);
   }
   ~CacheFolder() {
-    if (before_) setenv("GRAFT_CACHE", before_->c_str(), 1); else unsetenv("GRAFT_CACHE");
+    if (before_)
+      setenv("GRAFT_CACHE", before_->c_str(), 1);
+    else
+      unsetenv("GRAFT_CACHE");
   }
   std::vector<std::filesystem::path> files() const {
     std::vector<std::filesystem::path> out;

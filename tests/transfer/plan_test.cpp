@@ -35,12 +35,25 @@ std::vector<std::string> names(const std::vector<nn::NamedTensor>& tensors) {
 }  // namespace
 
 TEST_CASE("rules: globs") {
-  struct Case { const char* pattern; const char* name; bool match; };
-  for (Case c : {Case{"*", "", true}, {"*", "a.b", true}, {"layer4.*", "layer4.0.conv1.weight", true},
-                 {"layer4.*", "layer40.weight", false}, {"*.bias", "fc.bias", true}, {"*.bias", "bias", false},
-                 {"layer?.weight", "layer3.weight", true}, {"layer?.weight", "layer.weight", false},
-                 {"*conv*weight", "a.conv1.weight", true}, {"a*b*c", "a__b__b", false}, {"", "", true}, {"", "a", false},
-                 {"fc.weight", "fc.weight", true}, {"fc", "fc.weight", false}}) {
+  struct Case {
+    const char* pattern;
+    const char* name;
+    bool match;
+  };
+  for (Case c : {Case{"*", "", true},
+                 {"*", "a.b", true},
+                 {"layer4.*", "layer4.0.conv1.weight", true},
+                 {"layer4.*", "layer40.weight", false},
+                 {"*.bias", "fc.bias", true},
+                 {"*.bias", "bias", false},
+                 {"layer?.weight", "layer3.weight", true},
+                 {"layer?.weight", "layer.weight", false},
+                 {"*conv*weight", "a.conv1.weight", true},
+                 {"a*b*c", "a__b__b", false},
+                 {"", "", true},
+                 {"", "a", false},
+                 {"fc.weight", "fc.weight", true},
+                 {"fc", "fc.weight", false}}) {
     CHECK_MESSAGE(matches(c.pattern, c.name) == c.match, c.pattern << " on " << c.name);
   }
   // Linear, not exponential: a pattern made to blow up a backtracking matcher.
@@ -55,10 +68,12 @@ TEST_CASE("rules: regular expressions match whole names") {
 
 TEST_CASE("plan: later rules win, statistics follow the rules, gradients stop") {
   Net net;
-  Plan p = plan(net, {{"*", Freeze::frozen}, {"layer2.*", Freeze::trainable, 0.1}, {"*running_mean", Freeze::frozen},
+  Plan p = plan(net, {{"*", Freeze::frozen},
+                      {"layer2.*", Freeze::trainable, 0.1},
+                      {"*running_mean", Freeze::frozen},
                       {"fc.*", Freeze::trainable, 1, 0.5}});
-  CHECK(names(p.frozen) == std::vector<std::string>{"layer1.weight", "layer1.bn.weight", "layer1.bn.running_mean",
-                                                    "layer2.bn.running_mean"});
+  CHECK(names(p.frozen) == std::vector<std::string>{"layer1.weight", "layer1.bn.weight",
+                                                    "layer1.bn.running_mean", "layer2.bn.running_mean"});
   REQUIRE(p.groups.size() == 2);
   CHECK(p.groups[0].lr_scale == 0.1);
   CHECK(names(p.groups[0].parameters) == std::vector<std::string>{"layer2.weight", "layer2.bn.weight"});
@@ -79,14 +94,17 @@ TEST_CASE("plan: statistics that adapt may move, their weights not") {
   Net net;
   Plan p = plan(net, {{"*", Freeze::frozen_adapt_stats}});
   CHECK(p.groups.empty());
-  CHECK(names(p.moving) == std::vector<std::string>{"layer1.bn.running_mean", "layer2.bn.running_mean",
-                                                    "fc.bn.running_mean"});
+  CHECK(names(p.moving) ==
+        std::vector<std::string>{"layer1.bn.running_mean", "layer2.bn.running_mean", "fc.bn.running_mean"});
 }
 
 TEST_CASE("plan: a rule that matches nothing is an error with the nearest name") {
   Net net;
-  check_throws<UsageError>([&] { plan(net, {{"*", Freeze::frozen}, {"layer2.wieght", Freeze::trainable}}); },
-                           {"layer2.wieght", "matches no tensor", "layer2.weight"});
+  check_throws<UsageError>(
+      [&] {
+        plan(net, {{"*", Freeze::frozen}, {"layer2.wieght", Freeze::trainable}});
+      },
+      {"layer2.wieght", "matches no tensor", "layer2.weight"});
   CHECK(net.fc.weight.var.needs_grad());  // nothing was applied
 }
 
@@ -117,7 +135,9 @@ TEST_CASE("certificate: distances are relative to the tensor's length") {
   net.layer1.weight.var.value().fill(3);
   net.layer1.bn.running_mean.value.fill(1);
   for (const Moved& m : snapshot.distances()) {
-    double expected = m.name == "layer1.weight" ? 0.5 : m.name == "layer1.bn.running_mean" ? std::sqrt(2.0) : 0;
+    double expected = m.name == "layer1.weight"            ? 0.5
+                      : m.name == "layer1.bn.running_mean" ? std::sqrt(2.0)
+                                                           : 0;
     CHECK_MESSAGE(m.relative_distance == doctest::Approx(expected), m.name);
   }
 }

@@ -8,8 +8,10 @@ using namespace graft::test;
 using namespace graft::transfer;
 
 TEST_CASE("strategy: text and back") {
-  for (const char* text : {"head", "partial:2", "full", "scratch"}) CHECK(to_text(parse_strategy(text)) == text);
-  for (const char* text : {"", "Head", "partial", "partial:", "partial:0", "partial:-1", "partial:2x", "lora"}) {
+  for (const char* text : {"head", "partial:2", "full", "scratch"})
+    CHECK(to_text(parse_strategy(text)) == text);
+  for (const char* text :
+       {"", "Head", "partial", "partial:", "partial:0", "partial:-1", "partial:2x", "lora"}) {
     check_throws<UsageError>([&] { parse_strategy(text); }, {text, "head, partial:N"});
   }
 }
@@ -34,8 +36,12 @@ TEST_CASE("recipe: settings as text and back") {
 TEST_CASE("recipe: a wrong setting is named") {
   Recipe r;
   check_throws<UsageError>([&] { set(r, "epoch", "3"); }, {"epoch", "did you mean", "epochs"});
-  for (auto [name, value] : {std::pair{"epochs", "3.5"}, {"epochs", ""}, {"learning_rate", "0,1"}, {"learning_rate", "nan"},
-                             {"cosine", "yes"}, {"optimizer", "adam"}}) {
+  for (auto [name, value] : {std::pair{"epochs", "3.5"},
+                             {"epochs", ""},
+                             {"learning_rate", "0,1"},
+                             {"learning_rate", "nan"},
+                             {"cosine", "yes"},
+                             {"optimizer", "adam"}}) {
     check_throws<UsageError>([&] { set(r, name, value); }, {name, value});
   }
   r.learning_rate = -1;

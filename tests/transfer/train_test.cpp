@@ -69,12 +69,14 @@ TEST_CASE("retrain: learns, for every strategy, and says what it did") {
     CHECK((result.frozen_tensors > 0) == (std::string(strategy) != "scratch"));
     CHECK(result.receipt.at("weights_after_sha256") == weights_sha256(*network));
     CHECK(result.receipt.at("weights_after_sha256") != result.receipt.at("weights_before_sha256"));
-    for (const Moved& moved : result.moved) CHECK_MESSAGE(!(moved.frozen && moved.relative_distance > 0), moved.name);
+    for (const Moved& moved : result.moved)
+      CHECK_MESSAGE(!(moved.frozen && moved.relative_distance > 0), moved.name);
   }
 }
 
 TEST_CASE("retrain: bit-identical weights for any thread count") {
-  PictureSet train = drawn_pictures(3, 7, 8, 1), test = drawn_pictures(3, 2, 8, 2);  // 21 pictures: a short last batch
+  PictureSet train = drawn_pictures(3, 7, 8, 1),
+             test = drawn_pictures(3, 2, 8, 2);  // 21 pictures: a short last batch
   int before = threads();
   for (const char* strategy : {"head", "partial:1", "full", "scratch"}) {
     std::vector<Tensor> first;
@@ -83,11 +85,13 @@ TEST_CASE("retrain: bit-identical weights for any thread count") {
       auto network = small_network(3);
       RetrainOptions options = quick_options(strategy);
       options.recipe.batch = 4;
-      options.recipe.optimizer = std::string(strategy) == "full" ? Optimizer::adamw : options.recipe.optimizer;
+      options.recipe.optimizer =
+          std::string(strategy) == "full" ? Optimizer::adamw : options.recipe.optimizer;
       retrain(*network, train, test, options);
       std::vector<Tensor> now = values(*network);
       if (first.empty()) first = now;
-      for (size_t i = 0; i < now.size(); ++i) CHECK_MESSAGE(bit_equal(now[i], first[i]), strategy << ", tensor " << i);
+      for (size_t i = 0; i < now.size(); ++i)
+        CHECK_MESSAGE(bit_equal(now[i], first[i]), strategy << ", tensor " << i);
     }
   }
   set_threads(before);
@@ -118,14 +122,23 @@ TEST_CASE("retrain: 1,000 steps in training mode with weight decay change no fro
 
 TEST_CASE("certificate: three kinds of planted leak end the run and are named") {
   PictureSet train = drawn_pictures(2, 4, 8, 1), test = drawn_pictures(2, 2, 8, 2);
-  struct Leak { const char* what; const char* tensor; std::function<void(const Tensor&)> plant; };
+  struct Leak {
+    const char* what;
+    const char* tensor;
+    std::function<void(const Tensor&)> plant;
+  };
   std::vector<Leak> leaks = {
       {"weight decay behind the optimizer's back", "layer1.0.conv1.weight",
-       [](const Tensor& t) { for (float& v : t.span<float>()) v *= 1 - 1e-4f; }},
+       [](const Tensor& t) {
+         for (float& v : t.span<float>()) v *= 1 - 1e-4f;
+       }},
       {"statistics of a frozen batch norm", "layer2.0.bn1.running_mean",
-       [](const Tensor& t) { for (float& v : t.span<float>()) v += 0.1f * (0.5f - v); }},
-      {"a moving average that blends frozen tensors as well", "conv1.weight",
-       [](const Tensor& t) { for (float& v : t.span<float>()) v = 0.999f * v + 0.001f * (v + 0.01f); }}};
+       [](const Tensor& t) {
+         for (float& v : t.span<float>()) v += 0.1f * (0.5f - v);
+       }},
+      {"a moving average that blends frozen tensors as well", "conv1.weight", [](const Tensor& t) {
+         for (float& v : t.span<float>()) v = 0.999f * v + 0.001f * (v + 0.01f);
+       }}};
   for (bool cached : {true, false}) {
     for (const Leak& leak : leaks) {
       INFO(leak.what);
@@ -134,7 +147,8 @@ TEST_CASE("certificate: three kinds of planted leak end the run and are named") 
       options.recipe.cached_features = cached;
       options.recipe.optimizer = Optimizer::sgd;
       options.hooks.after_step = [&](int64_t) { leak.plant(tensor_named(*network, leak.tensor)); };
-      check_throws<CertificateError>([&] { retrain(*network, train, test, options); }, {leak.tensor, "moved"});
+      check_throws<CertificateError>([&] { retrain(*network, train, test, options); },
+                                     {leak.tensor, "moved"});
     }
   }
 }
@@ -145,7 +159,8 @@ TEST_CASE("training: a loss that is not finite stops the run and names the place
   RetrainOptions options = quick_options("scratch");
   options.recipe.learning_rate = 1e30;
   options.recipe.warmup_epochs = 0;
-  check_throws<Error>([&] { retrain(*network, train, test, options); }, {"training", "epoch 1, step 2", "learning rate"});
+  check_throws<Error>([&] { retrain(*network, train, test, options); },
+                      {"training", "epoch 1, step 2", "learning rate"});
 
   auto poisoned = small_network(2);
   tensor_named(*poisoned, "layer1.0.conv2.weight").fill(std::numeric_limits<double>::quiet_NaN());
@@ -162,12 +177,15 @@ TEST_CASE("training: the best epoch on validation pictures is kept on request") 
     options.recipe.keep_best = true;
     RunResult result = retrain(*network, train, test, options);
     CHECK(result.train_count == 27);  // a tenth of each class chooses
-    auto kept = [](const std::string& note) { return note.find("3 validation pictures") != std::string::npos; };
+    auto kept = [](const std::string& note) {
+      return note.find("3 validation pictures") != std::string::npos;
+    };
     CHECK(std::any_of(result.notes.begin(), result.notes.end(), kept));
   }
 }
 
-TEST_CASE("retrain: the statistics of batch norms stay where the recipe freezes them, and move where it does not") {
+TEST_CASE(
+    "retrain: the statistics of batch norms stay where the recipe freezes them, and move where it does not") {
   PictureSet train = drawn_pictures(2, 8, 8, 1), test = drawn_pictures(2, 2, 8, 2);
   for (bool freeze : {true, false}) {
     auto network = small_network(2);
@@ -182,11 +200,17 @@ TEST_CASE("retrain: the statistics of batch norms stay where the recipe freezes 
 TEST_CASE("retrain: errors") {
   PictureSet train = drawn_pictures(2, 4, 8, 1), other = drawn_pictures(3, 4, 8, 1);
   auto network = small_network(2);
-  check_throws<DataError>([&] { retrain(*network, train, other, quick_options("head")); }, {"different classes"});
-  check_throws<DataError>([&] { retrain(*network, drawn_pictures(1, 4, 8, 1), drawn_pictures(1, 4, 8, 1), quick_options("head")); },
-                          {"two or more"});
-  check_throws<UsageError>([&] { retrain(*network, train, train, quick_options("partial:9")); }, {"partial:9", "stages"});
+  check_throws<DataError>([&] { retrain(*network, train, other, quick_options("head")); },
+                          {"different classes"});
+  check_throws<DataError>(
+      [&] {
+        retrain(*network, drawn_pictures(1, 4, 8, 1), drawn_pictures(1, 4, 8, 1), quick_options("head"));
+      },
+      {"two or more"});
+  check_throws<UsageError>([&] { retrain(*network, train, train, quick_options("partial:9")); },
+                           {"partial:9", "stages"});
   RetrainOptions options = quick_options("full");
   options.rules = {{"layer9.*", Freeze::frozen}};
-  check_throws<UsageError>([&] { retrain(*network, train, train, options); }, {"layer9.*", "matches no tensor"});
+  check_throws<UsageError>([&] { retrain(*network, train, train, options); },
+                           {"layer9.*", "matches no tensor"});
 }

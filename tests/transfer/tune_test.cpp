@@ -53,7 +53,8 @@ std::string bytes_of(const std::string& path) {
 }
 
 // The artefact's tensors under changed metadata, as a foreign or later program might write them.
-void rewrite(const std::string& from, const std::string& to, const std::function<void(weights::Metadata&)>& change) {
+void rewrite(const std::string& from, const std::string& to,
+             const std::function<void(weights::Metadata&)>& change) {
   auto file = weights::Checkpoint::open(from);
   std::vector<weights::SavedTensor> tensors;
   for (const weights::Entry& entry : file.entries()) tensors.push_back({entry.name, file.read(entry.name)});
@@ -129,21 +130,24 @@ TEST_CASE("predict: what a picture is does not depend on the others") {
 TEST_CASE("predict: an unreadable picture is told, the others are predicted") {
   Workshop shop;
   std::ofstream(shop.folder / "broken.jpg") << "no picture";
-  Source published{.artefact = "", .model = shop.options.model, .weights = shop.options.weights, .labels = {}};
+  Source published{
+      .artefact = "", .model = shop.options.model, .weights = shop.options.weights, .labels = {}};
   std::vector<Prediction> some = predict(published, {shop.folder / "broken.jpg", shop.pictures()[0]});
   CHECK(some[0].error.find("broken.jpg") != std::string::npos);
   CHECK(some[0].top.empty());
   CHECK(some[1].error.empty());
   CHECK(some[1].top.size() == 5);  // CIFAR-10's own labels
   CHECK(nn::label_names(nn::Labels::cifar10)[static_cast<size_t>(some[1].top[0].index)] == some[1].label);
-  check_throws<DataError>([&] { predict(published, {shop.folder / "broken.jpg"}); }, {"no picture", "broken.jpg"});
+  check_throws<DataError>([&] { predict(published, {shop.folder / "broken.jpg"}); },
+                          {"no picture", "broken.jpg"});
   published.labels = {"one", "two"};
   check_throws<DataError>([&] { predict(published, {shop.pictures()[0]}); }, {"2 labels", "10 classes"});
 }
 
 TEST_CASE("evaluate: a class folder that is no label is named") {
   Workshop shop;
-  Source published{.artefact = "", .model = shop.options.model, .weights = shop.options.weights, .labels = {}};
+  Source published{
+      .artefact = "", .model = shop.options.model, .weights = shop.options.weights, .labels = {}};
   check_throws<DataError>([&] { evaluate(published, shop.options.data); }, {"kind0", "labels"});
 }
 
@@ -187,18 +191,20 @@ TEST_CASE("artefact: foreign and damaged files are refused, saying why") {
   Workshop shop;
   tune(shop.options);
   std::string good = shop.artefact(), bad = shop.folder / "bad.graft";
-  auto refused = [&](const std::vector<std::string>& parts, const std::function<void(weights::Metadata&)>& change) {
+  auto refused = [&](const std::vector<std::string>& parts,
+                     const std::function<void(weights::Metadata&)>& change) {
     rewrite(good, bad, change);
     check_throws<DataError>([&] { load_artefact(bad); }, parts);
   };
   CHECK_NOTHROW(load_artefact(good));
   refused({"bad.graft", "no model.graft"}, [](weights::Metadata& m) { m.clear(); });
-  for (const char* key : {"graft.format", "graft.labels", "graft.preprocess", "graft.strategy", "graft.recipe",
-                          "graft.certificate", "graft.receipt"}) {
+  for (const char* key : {"graft.format", "graft.labels", "graft.preprocess", "graft.strategy",
+                          "graft.recipe", "graft.certificate", "graft.receipt"}) {
     refused({"bad.graft", key, "missing"}, [&](weights::Metadata& m) { m.erase(key); });
   }
   refused({"format 2", "format 1"}, [](weights::Metadata& m) { m["graft.format"] = "2"; });
-  refused({"unknown model", "resnet_of_tomorrow"}, [](weights::Metadata& m) { m["graft.model"] = "resnet_of_tomorrow"; });
+  refused({"unknown model", "resnet_of_tomorrow"},
+          [](weights::Metadata& m) { m["graft.model"] = "resnet_of_tomorrow"; });
   refused({"bad.graft", "layer1.3"}, [](weights::Metadata& m) { m["graft.model"] = "cifar_resnet32"; });
   refused({"2 labels", "linear.weight"}, [](weights::Metadata& m) { m["graft.labels"] = "[\"a\",\"b\"]"; });
   refused({"1 labels"}, [](weights::Metadata& m) { m["graft.labels"] = "[\"a\"]"; });
