@@ -28,7 +28,7 @@ Recipe demo_recipe(const Strategy& strategy) {
     case Kind::partial: recipe.epochs = 20; break;
     case Kind::full: recipe.epochs = 20; break;
     case Kind::scratch:
-      recipe.epochs = 60;
+      recipe.epochs = 50;
       recipe.learning_rate = 0.05;
       recipe.body_lr_scale = 1;
       recipe.freeze_bn = false;

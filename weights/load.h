@@ -21,8 +21,8 @@ struct NameMap {
   // {"bert.*", "*"}, {"*.gamma", "*.weight"}: for each name, the first rule that matches, after stripping.
   std::vector<std::pair<std::string, std::string>> rename = {};
   // Globs over the network's names: these may be missing, unexpected or of another shape; the network keeps
-  // its own value.
-  // "*.num_batches_tracked", which files from before PyTorch 0.4.1 lack, is always waived where missing.
+  // its own value. "*.num_batches_tracked", which files from before PyTorch 0.4.1 lack, is always waived
+  // where missing.
   std::vector<std::string> waive = {};
 };
 
