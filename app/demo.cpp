@@ -17,10 +17,9 @@ namespace graft::app {
 namespace {
 
 const char* const kExplained =
-    "Draws 500 pictures of five flowers to learn from and 500 to be tested on, and learns them four ways "
-    "with the same\n"
-    "network: from nothing, and from a backbone that graft pretrained on other plants. docs/meadow.md tells "
-    "more.";
+    "Draws 500 pictures of five flowers to learn from and 500 to be tested on, and learns them four ways\n"
+    "with the same network: from nothing, and from a backbone that graft pretrained on other plants.\n"
+    "docs/meadow.md tells more.";
 
 struct Demo {
   transfer::DemoOptions options;

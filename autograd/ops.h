@@ -21,8 +21,8 @@ Var linear(const Var& x, const Var& weight, const Var& bias = {});
 struct Conv2d {
   int64_t stride = 1;
   int64_t padding = 0;
-  int64_t groups =
-      1;  // group g sees input channels [g I, (g+1) I) and makes outputs [g O/groups, (g+1) O/groups)
+  // Group g sees input channels [g I, (g+1) I) and makes outputs [g O/groups, (g+1) O/groups).
+  int64_t groups = 1;
   friend bool operator==(const Conv2d&, const Conv2d&) = default;
 };
 // x [N, H, W, C], weight [O, KH, KW, C / groups], bias [O] or undefined -> [N, OH, OW, O],
@@ -74,8 +74,8 @@ Var softmax(const Var& x);
 
 struct CrossEntropy {
   double label_smoothing = 0;  // the target is (1 - s) one-hot + s / classes
-  Tensor class_weights =
-      {};  // [classes], the type of the logits; the mean is weighted by the labels' weights
+  // [classes], the type of the logits; the mean is weighted by the labels' weights.
+  Tensor class_weights = {};
   int64_t ignore_index = -100;
 };
 // logits [N, classes], labels i64 [N] -> scalar: the mean over the labels that are not ignored, as PyTorch's

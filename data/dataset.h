@@ -20,8 +20,8 @@ struct Sample {
 
 struct Dataset {
   std::string root;
-  std::vector<std::string>
-      classes;  // in byte order, as Python's sorted() and torchvision's ImageFolder have them
+  // In byte order, as Python's sorted() and torchvision's ImageFolder have them.
+  std::vector<std::string> classes;
   std::vector<Sample> train, test;  // each by class, then by file name in byte order
   std::string test_from;            // "test", "val", or "split" where the folder has neither
   int64_t ignored = 0;              // files that are no .jpg, .jpeg or .png by name

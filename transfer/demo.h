@@ -10,10 +10,9 @@
 namespace graft::transfer {
 
 struct DemoOptions {
-  uint64_t seed = 1;  // of the pictures, the heads, the order, the augmentation
-  int64_t per_class =
-      100;         // pictures to learn from, and as many to be tested on, of each of the five species
-  int epochs = 0;  // of every strategy; 0: as demo_recipe says
+  uint64_t seed = 1;        // of the pictures, the heads, the order, the augmentation
+  int64_t per_class = 100;  // pictures of each species to learn from, and as many to be tested on
+  int epochs = 0;           // of every strategy; 0: as demo_recipe says
   std::vector<std::string> strategies = {"scratch", "head", "partial:1", "full"};
 };
 
@@ -23,7 +22,7 @@ struct DemoResult {
   double seconds = 0;
 };
 
-// The settings of each strategy, found by the sweeps that demo.cpp tells of.
+// The settings of each strategy, as docs/meadow.md tells.
 Recipe demo_recipe(const Strategy& strategy);
 
 // Pictures number first, first + 1, ... of each of the five flowers.

@@ -32,14 +32,14 @@ struct Recipe {
   double label_smoothing = 0;
   bool freeze_bn = true;        // batch norm keeps its published statistics, also where its weights train
   bool cached_features = true;  // strategy head only: the trunk runs once
-  bool head_first =
-      false;      // partial and full: start from the head that the strategy head finds (Kumar et al.,
-                  // "Fine-tuning can distort pretrained features", 2022), not from a random one
-  int views = 0;  // with cached features: this many augmented views of each training picture as well
+  // partial and full: start from the head that the strategy head finds (Kumar et al., "Fine-tuning can
+  // distort pretrained features", 2022), not from a random one
+  bool head_first = false;
+  int views = 0;           // with cached features: this many augmented views of each training picture as well
   bool keep_best = false;  // returns the epoch that was best on `validation`, not the last
   double validation = 0;   // share of the training pictures that is set aside; 0.1 where keep_best needs some
-  data::Augment augment{.scale_min =
-                            0.4};  // of training pictures; a function of (seed, epoch, picture) alone
+  // Of training pictures; a function of (seed, epoch, picture) alone.
+  data::Augment augment{.scale_min = 0.4};
 };
 
 // "head", "partial:2", "full", "scratch"
@@ -51,7 +51,7 @@ struct Strategy {
 Strategy parse_strategy(std::string_view text);
 std::string to_text(const Strategy& strategy);
 
-// What is right for somebody who sets nothing. How the values were found: docs/recipes.md.
+// What is right for somebody who sets nothing. defaults.cpp tells how the values were found.
 Recipe default_recipe(std::string_view model, const Strategy& strategy);
 
 // All settings as text, by name: "epochs" -> "25", "augment.flip" -> "true".

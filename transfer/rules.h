@@ -12,8 +12,8 @@ using nn::Freeze;
 
 // {"layer4.*", Freeze::trainable, 0.1}: the last stage learns at a tenth of the recipe's rate.
 struct Rule {
-  std::string
-      pattern;  // a glob over full names: * is any text (dots too), ? one character; or "re:" and a regex
+  // A glob over full names: * is any text (dots too), ? one character; or "re:" and a regex.
+  std::string pattern;
   Freeze freeze = Freeze::trainable;
   double lr_scale = 1;       // times the recipe's learning rate
   double weight_decay = -1;  // negative: the recipe's

@@ -67,8 +67,8 @@ std::optional<std::string> name_problem(std::string_view name);
 
 constexpr int kMaxListedRank = 64;       // more axes than this is no tensor
 constexpr size_t kMaxTensors = 100'000;  // in one file
-constexpr int64_t kMaxExpanded =
-    64 << 20;  // bytes of a view that shows its storage's elements more than once
+// Bytes of a view that shows its storage's elements more than once.
+constexpr int64_t kMaxExpanded = 64 << 20;
 
 // The readers, by format.
 std::unique_ptr<Content> read_safetensors(std::shared_ptr<const File> file, const OpenOptions& options);

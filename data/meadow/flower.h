@@ -41,9 +41,8 @@ struct Whorl {
   float skew = 0;       // bent sideways, as in a pinwheel
   float ruffle = 0;     // waves in the edge
   float first = 0;      // angle of the first petal, in steps from petal to petal
-  float arc =
-      2 * kPi;  // the petals share this much of the circle (less: a flower with an upper and a lower side)
-  float height = 0;  // of the bases above z = 0
+  float arc = 2 * kPi;  // the petals share this much of it (less: a flower with an upper and a lower side)
+  float height = 0;     // of the bases above z = 0
   Part part = Part::petal;
 };
 

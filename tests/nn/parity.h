@@ -16,10 +16,9 @@ struct Worst {
 };
 
 struct Parity {
-  Worst logits;  // and the loss, in evaluation mode
-  Worst block;   // outputs of all blocks that the reference names, without gradients (fused) and with
-  Worst
-      block32;  // what PyTorch's f32 outputs differ from its f64 ones, where the file has them: the yardstick
+  Worst logits;      // and the loss, in evaluation mode
+  Worst block;       // outputs of all blocks that the reference names, without gradients (fused) and with
+  Worst block32;     // PyTorch's f32 outputs against its f64 ones, where the file has them: the yardstick
   Worst gradient;    // of each parameter, in evaluation mode
   Worst gradient32;  // the same against PyTorch's gradients in f32, where the file has them
   Worst torch32;     // what PyTorch's f32 gradients differ from its f64 ones
