@@ -7,9 +7,9 @@
 
 namespace graft {
 
-// Edits (insert, delete, replace, swap of neighbours) that make one text the other; upper and lower case are
-// equal.
-int edit_distance(std::string_view a, std::string_view b);
+// Edits (insert, delete, replace, swap of neighbours) that make one text the other, or `limit` where there
+// are that many; upper and lower case are equal.
+int edit_distance(std::string_view a, std::string_view b, int limit = 1 << 30);
 
 // Up to `count` of `known`, nearest first, and only those near enough to be meant: at most a third of the
 // longer name's letters differ, or one name begins with the other.

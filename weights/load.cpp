@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "core/nearest.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
 #include "weights/layout.h"
@@ -15,6 +16,11 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kWrappers = {"module.", "model.", "_orig_mod."};
 constexpr std::string_view kCounter = "num_batches_tracked";
+
+std::string nearest_name(const std::string& wanted, const std::vector<std::string>& known) {
+  std::vector<std::string> found = nearest(wanted, known, 1);
+  return found.empty() ? "" : found.front();
+}
 
 bool is_counter(std::string_view name) {
   return name.ends_with(kCounter);

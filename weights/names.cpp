@@ -1,7 +1,6 @@
 #include "weights/names.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace graft::weights {
 
@@ -54,41 +53,6 @@ std::optional<std::string> rename(std::string_view from, std::string_view to, st
     }
   }
   return out;
-}
-
-size_t edit_distance(std::string_view a, std::string_view b, size_t limit) {
-  size_t gap = a.size() > b.size() ? a.size() - b.size() : b.size() - a.size();
-  if (gap >= limit) return limit;
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    size_t best = row[0];
-    for (size_t j = 1; j <= b.size(); ++j) {
-      size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-      best = std::min(best, row[j]);
-    }
-    if (best >= limit) return limit;
-  }
-  return std::min(row.back(), limit);
-}
-
-std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
-  constexpr size_t kLongest = 256, kMost = 4096;  // a message may not cost more than the load
-  std::string best;
-  if (name.size() > kLongest) return best;
-  size_t limit = name.size() / 3 + 2;
-  for (size_t i = 0; i < candidates.size() && i < kMost; ++i) {
-    if (candidates[i].size() > kLongest) continue;
-    size_t distance = edit_distance(name, candidates[i], limit);
-    if (distance < limit) {
-      limit = distance;
-      best = candidates[i];
-    }
-  }
-  return best;
 }
 
 }  // namespace graft::weights

@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "core/sha256.h"
-#include "weights/atomic_file.h"
+#include "core/atomic_file.h"
 #include "weights/content.h"
 #include "weights/layout.h"
 #include "weights/safetensors.h"

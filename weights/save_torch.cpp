@@ -3,7 +3,7 @@
 // APPNOTE.TXT 6.3.
 #include <algorithm>
 
-#include "weights/atomic_file.h"
+#include "core/atomic_file.h"
 #include "weights/content.h"
 #include "weights/save.h"
 

@@ -10,6 +10,9 @@ TEST_CASE("edit_distance: counts inserts, deletes, replacements and swaps") {
   CHECK(edit_distance("kitten", "sitting") == 3);
   CHECK(edit_distance("resnet", "resent") == 1);
   CHECK(edit_distance("ResNet18", "resnet18") == 0);
+  CHECK(edit_distance("kitten", "sitting", 3) == 3);
+  CHECK(edit_distance("kitten", "a sitting room", 3) == 3);
+  CHECK(edit_distance("kitten", "sitting", 4) == 3);
 }
 
 TEST_CASE("did_you_mean: the near names, nearest first; nothing where nothing is near") {

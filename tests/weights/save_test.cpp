@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "tests/support.h"
-#include "weights/atomic_file.h"
+#include "core/atomic_file.h"
 #include "weights/checkpoint.h"
 
 using namespace graft;
@@ -161,7 +161,7 @@ TEST_CASE("save: through a symbolic link its target is replaced") {
 TEST_CASE("atomic file: without commit nothing appears") {
   TempDir folder;
   {
-    weights::AtomicFile file(folder / "a");
+    AtomicFile file(folder / "a");
     file.write("half of it");
   }
   CHECK(files_in(folder.path()) == 0);

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace graft::weights {
+namespace graft {
 
 class AtomicFile {
  public:
@@ -36,4 +36,4 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-}  // namespace graft::weights
+}  // namespace graft

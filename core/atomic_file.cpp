@@ -1,4 +1,4 @@
-#include "weights/atomic_file.h"
+#include "core/atomic_file.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -13,7 +13,7 @@
 
 #include "core/error.h"
 
-namespace graft::weights {
+namespace graft {
 namespace {
 
 std::string folder_of(const std::string& path) {
@@ -90,4 +90,4 @@ void AtomicFile::commit() {
   }
 }
 
-}  // namespace graft::weights
+}  // namespace graft
