@@ -33,7 +33,7 @@ struct DecodeOptions {
   // Turn and mirror the picture as its EXIF orientation says. Off: Pillow's Image.open().convert("RGB"), and
   // so torchvision's loader, leave it alone, and published networks were trained that way.
   bool exif_orient = false;
-  // Accept a JPEG that ends too early; what is missing is grey.
+  // Accept a JPEG that ends too early; what is missing goes on in the last colour that was read.
   bool allow_truncated = false;
   // Where oddities of accepted files are told, one line each; nullptr: not told.
   std::vector<std::string>* warnings = nullptr;

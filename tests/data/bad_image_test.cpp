@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -85,9 +85,9 @@ TEST_CASE("I3: a small file with a thousand scans of a large picture is refused 
   file[4] = 0;  // the table's number
   for (int scan = 0; scan < 1010; ++scan) append_segment(file, {0xDA, {1, 1, 0, 0, 0, 0}, Bytes(135, 0)});
   append(file, {0xFF, 0xD9});
-  auto begin = std::chrono::steady_clock::now();
+  std::clock_t begin = std::clock();  // of this process: other programs' load does not count
   refuses("1,010 scans", file, {"1010 scans of 4000 x 4000", "1000000000"});
-  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(50));
+  CHECK(std::clock() - begin < CLOCKS_PER_SEC / 20);
 }
 
 TEST_CASE("I4: impossible sizes are refused before memory is taken") {
