@@ -1,0 +1,13 @@
+// What every .cu file includes first. nvcc brings the CUDA headers; in a simulator build (GRAFT_SIM) the same
+// names come from kernels/cuda/sim/, and the host compiler compiles the same source for the CPU.
+#pragma once
+
+#ifdef GRAFT_SIM
+#include "kernels/cuda/sim/cuda_api.h"
+#else
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+#endif
+
+#include "kernels/cuda/shared.h"
