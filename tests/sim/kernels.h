@@ -89,7 +89,8 @@ __global__ void histogram(const int* in, int* counts, int n) {
 }
 
 // For each warp: how many values are positive, whether any and all are, and the place of the first.
-__global__ inline void votes(const float* in, int* out) {
+template <class T>
+__global__ void votes(const T* in, int* out) {
   const unsigned all = 0xFFFFFFFFu;
   const int i = static_cast<int>(threadIdx.x), warp = i / 32;
   unsigned positive = __ballot_sync(all, in[i] > 0);
