@@ -201,11 +201,20 @@ def write_tiny(out, name, make, shape, classes, containers):
 
 
 def write_full(out, name, net, shape, classes):
+    """On that one of a few inputs that lies farthest from a tie of a ReLU or a maximum, as PyTorch's own rounding shows."""
     torch.manual_seed(sum(name.encode()))
-    images, labels = torch.randn(shape), torch.randint(0, classes, (shape[0],))
-    randomise(net, images, quiet=True)
+    start, best = copy.deepcopy(net), None
+    for _ in range(4):
+        candidate = copy.deepcopy(start)
+        images, labels = torch.randn(shape), torch.randint(0, classes, (shape[0],))
+        randomise(candidate, images, quiet=True)
+        found = references(candidate, images, labels)
+        worst = worst_f32_gradient(found)
+        if best is None or worst < best:
+            best, net, golden = worst, candidate, found
+        if best < 2e-5:
+            break
     save_weights(out, name, net, ("zip", "legacy"))
-    golden = references(net, images, labels)
     torch.save(golden, out / f"{name}-golden.pth")
     print(name, sum(p.numel() for p in net.parameters()), "parameters", flush=True)
 
