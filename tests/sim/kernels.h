@@ -104,4 +104,11 @@ __global__ void votes(const T* in, int* out) {
   out[5 * warp + 4] = static_cast<int>(most);
 }
 
+// Writes `count` values into shared memory for 32.
+template <class T>
+__global__ void fill_shared(int count) {
+  T* p = kernels::cuda::shared<T[32]>();
+  for (int i = 0; i < count; ++i) p[i] = T(0);
+}
+
 }  // namespace graft::test

@@ -52,6 +52,7 @@ void Arena::begin_block(size_t dynamic_bytes) {
 char* Arena::add(const void* tag, size_t bytes) {
   char* data = next_;
   size_t with_zone = round_up(bytes) + kRedZone;
+  UnseenWrites unseen;
   unpoison(data, with_zone);
   std::memset(data, kPoison, bytes);
   std::memset(data + bytes, kRedZoneFill, with_zone - bytes);

@@ -42,6 +42,15 @@ class Arena {
   static constexpr int kMaxPieces = 16;
   int pieces() const { return count_; }
   const Piece& piece(int i) const { return pieces_[i]; }
+  // The piece that holds all of these bytes, or null.
+  const Piece* piece_of(const void* p, size_t bytes) const {
+    for (const Piece& piece : pieces_) {
+      if (&piece == pieces_ + count_) break;
+      const char* at = static_cast<const char*>(p);
+      if (at >= piece.data && at + bytes <= piece.data + piece.bytes) return &piece;
+    }
+    return nullptr;
+  }
   bool contains(const void* p) const {
     return static_cast<const char*>(p) >= memory_ && static_cast<const char*>(p) < memory_ + kBytes;
   }

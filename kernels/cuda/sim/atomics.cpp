@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <atomic>
 
+#include "kernels/cuda/sim/recorder.h"
+
+using graft::sim::Kind;
+using graft::sim::note_access;
+
 namespace {
 
 // Replaces *p by f(*p) in one step; returns what was there.
@@ -17,9 +22,10 @@ T update(T* p, F&& f) {
 
 }  // namespace
 
-#define GRAFT_SIM_ATOMIC(name, T, result)                            \
-  T name(T* p, T value) {                                            \
-    return update(p, [=](T old) { return static_cast<T>(result); }); \
+#define GRAFT_SIM_ATOMIC(name, T, result)                                 \
+  T name(T* p, T value) {                                                 \
+    note_access(p, sizeof(T), Kind::atomic, __builtin_return_address(0)); \
+    return update(p, [=](T old) { return static_cast<T>(result); });      \
   }
 #define GRAFT_SIM_INTEGER_ATOMICS(T)                                        \
   GRAFT_SIM_ATOMIC(atomicAdd, T, old + value)                               \
@@ -31,6 +37,7 @@ T update(T* p, F&& f) {
   GRAFT_SIM_ATOMIC(atomicXor, T, old ^ value)                               \
   GRAFT_SIM_ATOMIC(atomicExch, T, (void(old), value))                       \
   T atomicCAS(T* p, T expected, T value) {                                  \
+    note_access(p, sizeof(T), Kind::atomic, __builtin_return_address(0));   \
     return update(p, [=](T old) { return old == expected ? value : old; }); \
   }
 
@@ -42,5 +49,6 @@ GRAFT_SIM_ATOMIC(atomicExch, float, (void(old), value))
 GRAFT_SIM_ATOMIC(atomicAdd, double, old + value)
 
 unsigned atomicInc(unsigned* p, unsigned bound) {
+  note_access(p, sizeof(unsigned), Kind::atomic, __builtin_return_address(0));
   return update(p, [=](unsigned old) { return old >= bound ? 0 : old + 1; });
 }

@@ -9,11 +9,11 @@
 #define GRAFT_SIM_ATOMICS(T)     \
   GRAFT_SIM_ATOMIC(atomicAdd, T) \
   GRAFT_SIM_ATOMIC(atomicMax, T) GRAFT_SIM_ATOMIC(atomicMin, T) GRAFT_SIM_ATOMIC(atomicExch, T)
-#define GRAFT_SIM_INTEGER_ATOMICS(T)                                                                       \
-  GRAFT_SIM_ATOMICS(T)                                                                                     \
-  GRAFT_SIM_ATOMIC(atomicAnd, T)                                                                           \
-  GRAFT_SIM_ATOMIC(atomicOr, T) GRAFT_SIM_ATOMIC(atomicXor, T) GRAFT_SIM_ATOMIC(atomicSub, T) T atomicCAS( \
-      T* p, T expected, T value);
+#define GRAFT_SIM_INTEGER_ATOMICS(T) \
+  GRAFT_SIM_ATOMICS(T)               \
+  GRAFT_SIM_ATOMIC(atomicAnd, T)     \
+  GRAFT_SIM_ATOMIC(atomicOr, T)      \
+  GRAFT_SIM_ATOMIC(atomicXor, T) GRAFT_SIM_ATOMIC(atomicSub, T) T atomicCAS(T* p, T expected, T value);
 
 GRAFT_SIM_INTEGER_ATOMICS(int)
 GRAFT_SIM_INTEGER_ATOMICS(unsigned)

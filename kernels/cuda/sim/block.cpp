@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "kernels/cuda/sim/recorder.h"
 #include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
@@ -86,13 +87,11 @@ void Block::prepare_threads() {
   }
 #ifdef GRAFT_SIM_TSAN
   host.tsan = __tsan_get_current_fiber();
-  // Thread i of the next block becomes another ThreadSanitizer fiber than thread i of this one: what one
-  // fiber does is ordered, and would hide a race between the two blocks.
-  if (count > 1) {
-    void* first = threads[0].fiber.tsan;
-    for (int i = 0; i + 1 < count; ++i) threads[i].fiber.tsan = threads[i + 1].fiber.tsan;
-    threads[count - 1].fiber.tsan = first;
-  }
+  // Thread i of the next block becomes another ThreadSanitizer fiber, with its stack, than thread i of this
+  // one: what one fiber does is ordered, and would hide a race between the two blocks.
+  Fiber first = threads[0].fiber;
+  for (int i = 0; i + 1 < count; ++i) threads[i].fiber = threads[i + 1].fiber;
+  threads[count - 1].fiber = first;
 #endif
   const dim3& size = launch->block;
   uint3 at{0, 0, 0};
@@ -192,11 +191,16 @@ void Block::thread_main() {
   std::terminate();  // nobody switches to a thread that is done
 }
 
+uint3 Block::index_of(uint64_t block_number) const {
+  const dim3& grid = launch->grid;
+  return {static_cast<unsigned>(block_number % grid.x), static_cast<unsigned>(block_number / grid.x % grid.y),
+          static_cast<unsigned>(block_number / grid.x / grid.y)};
+}
+
 void Block::run(Launch& of, uint64_t block_number) {
   launch = &of;
   number = block_number;
-  index = {static_cast<unsigned>(number % of.grid.x), static_cast<unsigned>(number / of.grid.x % of.grid.y),
-           static_cast<unsigned>(number / of.grid.x / of.grid.y)};
+  index = index_of(number);
   count = static_cast<int>(of.block.x * of.block.y * of.block.z);
   done = arrived = vote_sum = 0;
   error = nullptr;
@@ -207,6 +211,7 @@ void Block::run(Launch& of, uint64_t block_number) {
     random = (uint64_t{words[0]} << 32 | words[1]) | 1;
     ahead = 1u << (words[2] % static_cast<unsigned>(warp_count));
   }
+  if (recorder) recorder->begin_block(*this);
   release(arena.tag(Arena::kStartTag));
   current = next();
   switch_fiber(host, current->fiber);
@@ -220,6 +225,7 @@ void Block::run(Launch& of, uint64_t block_number) {
     abandon();
     fail<DeviceError>(report);
   }
+  if (recorder) recorder->end_block();
   try {
     arena.check();
   } catch (const Error& e) {
@@ -229,10 +235,14 @@ void Block::run(Launch& of, uint64_t block_number) {
 
 void Block::abandon() {
 #ifdef GRAFT_SIM_TSAN
-  // Their call stacks are in the middle of things.
-  for (int i = 0; i < stacks_ready; ++i) {
-    __tsan_destroy_fiber(threads[i].fiber.tsan);
-    threads[i].fiber.tsan = __tsan_create_fiber(0);
+  for (int i = 0; i < count; ++i) {
+    // There and back, with synchronisation: what the thread did happened before what the host does from here
+    // on.
+    void*& fiber = threads[i].fiber.tsan;
+    __tsan_switch_to_fiber(fiber, 0);
+    __tsan_switch_to_fiber(host.tsan, 0);
+    __tsan_destroy_fiber(fiber);  // its call stack is in the middle of things
+    fiber = __tsan_create_fiber(0);
   }
 #endif
 }

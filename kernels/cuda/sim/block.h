@@ -66,6 +66,7 @@ struct Block {
   void go_on();
   void make_runnable(int warp, uint32_t lanes);
   Thread& at(int warp, int lane) { return threads[warp * kWarpSize + lane]; }
+  uint3 index_of(uint64_t block_number) const;
   std::string where() const;  // "kernel softmax, block (0, 1, 0)"
   [[noreturn]] void fail_here(const std::string& what);
 

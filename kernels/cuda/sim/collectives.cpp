@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "kernels/cuda/sim/block.h"
+#include "kernels/cuda/sim/recorder.h"
 
 namespace graft::sim {
 namespace {
@@ -139,6 +140,7 @@ uint32_t active_mask() {
 }
 
 void memory_fence() {
+  if (recorder && current_thread()) recorder->fence(current_thread()->number);
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 

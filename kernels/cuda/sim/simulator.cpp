@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "kernels/cuda/sim/block.h"
 #include "kernels/cuda/sim/math.h"
+#include "kernels/cuda/sim/recorder.h"
 #include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
@@ -77,6 +78,12 @@ void detail::run(const char* name, dim3 grid, dim3 block, size_t shared_bytes, B
   Launch launch{name, grid, block, shared_bytes, body, schedule()};
   check_launch(launch);
   int64_t blocks = static_cast<int64_t>(grid.x) * grid.y * grid.z;
+  if (recorder) {
+    recorder->begin_launch(launch, __builtin_frame_address(0));
+    for (int64_t i = 0; i < blocks; ++i) block_of_this_host_thread().run(launch, static_cast<uint64_t>(i));
+    recorder->end_launch();
+    return;
+  }
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) block_of_this_host_thread().run(launch, static_cast<uint64_t>(i));
   });
@@ -103,6 +110,7 @@ int block_barrier(Vote vote, int predicate, Site site) {
   } else {
     block.arrived = 0;
     block.vote_result = block.vote_sum;
+    if (recorder) recorder->block_met();
     for (int w = 0; w < block.warp_count; ++w) block.make_runnable(w, block.warps[w].exists);
     for (int i = 0; i < block.count; ++i) block.threads[i].state = Thread::State::runnable;
     block.go_on();
@@ -168,6 +176,7 @@ void meet(uint32_t mask, Complete complete, void* slot, bool ordered, Site site)
     }
     complete(mask, slots);
     warp.in_warp &= ~mask;
+    if (recorder) recorder->warp_met(me.warp, mask, ordered);
     block.make_runnable(me.warp, mask);
     block.go_on();
   }

@@ -1,0 +1,58 @@
+// What a Watch writes into: internal to the simulator. watch.cpp counts, shadow.cpp finds races.
+#pragma once
+
+#include <set>
+
+#include "kernels/cuda/sim/block.h"
+#include "kernels/cuda/sim/memory.h"
+#include "kernels/cuda/sim/requests.h"
+#include "kernels/cuda/sim/shadow.h"
+#include "kernels/cuda/sim/watch.h"
+
+namespace graft::sim {
+
+class Recorder {
+ public:
+  // From the simulator.
+  void begin_launch(const Launch& launch, const void* frame);
+  void begin_block(Block& block);
+  void block_met();  // all threads are at the barrier
+  void warp_met(int warp, uint32_t mask, bool ordered);
+  void end_block();
+  void end_launch();
+  void fence(int thread) { order_.fence(thread); }
+
+  // From the hooks: the running thread touches memory; `code` is the address behind the call.
+  void access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code);
+
+  std::map<std::string, KernelRecord> kernels;
+  std::vector<std::string> reports;
+
+ private:
+  bool check_global(const Access& now, uintptr_t address, size_t bytes);
+  void report(const Access& now, const std::string& what, uintptr_t other_code = 0);
+  void report_race(const Access& now, const char* memory, uintptr_t offset, const Race& race);
+
+  const Launch* launch_ = nullptr;
+  Block* block_ = nullptr;
+  const void* frame_ = nullptr;  // above it on the host's stack: the kernel's parameters
+  Counters counters_;
+  Requests requests_;
+  Order order_;
+  Shadow shared_, global_;
+  Allocation last_;  // that an access was in
+  std::set<std::pair<uintptr_t, uintptr_t>> reported_;
+  int launch_reports_ = 0;
+};
+
+// Of this host thread; null where nothing watches.
+extern constinit thread_local Recorder* recorder;
+
+// For the simulator's own functions that stand for memory instructions: cp.async, ldmatrix, atomics.
+inline void note_access(const void* p, size_t bytes, Kind kind, const void* code) {
+  if (recorder) {
+    recorder->access(reinterpret_cast<uintptr_t>(p), bytes, kind, reinterpret_cast<uintptr_t>(code));
+  }
+}
+
+}  // namespace graft::sim

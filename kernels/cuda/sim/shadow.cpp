@@ -1,0 +1,131 @@
+#include "kernels/cuda/sim/shadow.h"
+
+#include <algorithm>
+
+namespace graft::sim {
+
+void Order::begin_block(uint32_t block, int threads) {
+  block_ = block;
+  phase_ = 0;
+  clocks_.assign(static_cast<size_t>(threads), 1);
+  seen_.assign(static_cast<size_t>(threads), {});
+  fenced_.assign(static_cast<size_t>(threads), false);
+  block_seen_.clear();
+  taken_.clear();
+}
+
+void Order::next_phase() {
+  ++phase_;
+  std::fill(clocks_.begin(), clocks_.end(), uint16_t{1});
+  for (auto& seen : seen_) seen.clear();
+  for (auto& [thread, blocks] : taken_) merge(block_seen_, blocks);
+  taken_.clear();
+}
+
+void Order::join(const uint16_t* threads, int count) {
+  std::vector<uint16_t> all(clocks_.size(), 0);
+  for (int i = 0; i < count; ++i) {
+    const auto& seen = seen_[threads[i]];
+    for (size_t t = 0; t < seen.size(); ++t) all[t] = std::max(all[t], seen[t]);
+    all[threads[i]] = clocks_[threads[i]];
+  }
+  for (int i = 0; i < count; ++i) {
+    seen_[threads[i]] = all;
+    ++clocks_[threads[i]];
+  }
+}
+
+Access Order::stamp(int thread, Kind kind, uintptr_t code) const {
+  auto number = static_cast<uint16_t>(thread);
+  return {code, block_, phase_, number, clocks_[number], kind};
+}
+
+bool Order::before(const Access& earlier, const Access& now) const {
+  if (earlier.block == block_) {
+    if (earlier.thread == now.thread || earlier.phase < phase_) return true;
+    const auto& seen = seen_[now.thread];
+    return !seen.empty() && seen[earlier.thread] >= earlier.clock;
+  }
+  auto handed_on = [&](const SeenBlocks& blocks) {
+    auto found = blocks.find(earlier.block);
+    if (found == blocks.end()) return false;
+    const Seen& until = found->second;
+    return earlier.phase < until.phase ||
+           (earlier.phase == until.phase && earlier.thread == until.thread && earlier.clock <= until.clock);
+  };
+  if (handed_on(block_seen_)) return true;
+  auto mine = taken_.find(now.thread);
+  return mine != taken_.end() && handed_on(mine->second);
+}
+
+void Order::merge(SeenBlocks& into, const SeenBlocks& from) {
+  for (const auto& [block, seen] : from) {
+    auto [at, fresh] = into.try_emplace(block, seen);
+    if (!fresh && at->second.phase < seen.phase) at->second = seen;
+  }
+}
+
+void Order::atomic(const Access& by, uintptr_t address) {
+  if (!fenced_[by.thread]) return;  // an atomic alone orders nothing
+  SeenBlocks& here = published_[address];
+  SeenBlocks& mine = taken_[by.thread];
+  merge(mine, here);
+  merge(here, mine);
+  merge(here, block_seen_);
+  here[block_] = {phase_, by.thread, by.clock};
+}
+
+void Shadow::refine(Page& page, int shift) {
+  std::vector<Cell> cells(kPage >> shift);
+  for (size_t i = 0; i < cells.size(); ++i) cells[i] = page.cells[i >> (page.shift - shift)];
+  page.cells = std::move(cells);
+  page.shift = shift;
+}
+
+void Shadow::touch(Cell& cell, const Access& now, const Order& order, Race& race) {
+  auto check = [&](const Access& earlier) {
+    if (race.found || earlier.block == 0 || order.before(earlier, now)) return;
+    race = {true, earlier};
+  };
+  check(cell.write);
+  if (now.kind != Kind::atomic) check(cell.atomic);
+  if (now.kind == Kind::read) {
+    // A reader that this one follows need not be remembered: what races with it races with this one too.
+    for (Access& read : cell.reads) {
+      if (read.block == 0 || order.before(read, now)) {
+        read = now;
+        return;
+      }
+    }
+    return;
+  }
+  for (const Access& read : cell.reads) check(read);
+  if (now.kind == Kind::atomic) {
+    cell.atomic = now;
+  } else {
+    cell = {now, {}, {}};  // what races with the earlier ones races with this write
+  }
+}
+
+Race Shadow::access(uintptr_t address, size_t bytes, const Access& now, const Order& order, bool* unwritten) {
+  Race race;
+  while (bytes > 0) {
+    uintptr_t number = address / kPage, offset = address % kPage;
+    if (number != last_number_ || !last_) {
+      last_ = &pages_[number];
+      last_number_ = number;
+      if (last_->cells.empty()) last_->cells.resize(kPage >> last_->shift);
+    }
+    size_t here = std::min(bytes, kPage - offset);
+    while (((offset | here) & ((size_t{1} << last_->shift) - 1)) != 0) refine(*last_, last_->shift - 1);
+    for (size_t i = offset >> last_->shift; i < (offset + here) >> last_->shift; ++i) {
+      if (unwritten && now.kind != Kind::write && last_->cells[i].write.block == 0) *unwritten = true;
+      touch(last_->cells[i], now, order, race);
+    }
+    address += here;
+    bytes -= here;
+  }
+  return race;
+}
+
+}  // namespace graft::sim

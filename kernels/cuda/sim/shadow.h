@@ -1,0 +1,98 @@
+// Who last wrote and read each piece of memory, and whether that was ordered before a new access. Two
+// accesses of one block are ordered by a barrier between them: each thread counts the barriers it has passed,
+// its phase. Inside a phase __syncwarp and the like order some threads: Order holds a vector clock for each
+// thread, as in FastTrack (Flanagan and Freund, PLDI 2009), empty until the first such meeting. Two blocks of
+// a launch are not ordered at all, but for what one publishes by a fence and an atomic and the other then
+// reads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace graft::sim {
+
+enum class Kind : uint8_t { read, write, atomic };
+
+// One access: by whom and when.
+struct Access {
+  uintptr_t code = 0;
+  uint32_t block = 0;  // 1 and up; 0 is nobody
+  uint32_t phase = 0;
+  uint16_t thread = 0;
+  uint16_t clock = 0;  // within the phase
+  Kind kind = Kind::read;
+};
+
+// The running block's threads and what each has seen of the others.
+class Order {
+ public:
+  void begin_block(uint32_t block, int threads);
+  void next_phase();
+  // Each of these threads has now seen what all of them did before.
+  void join(const uint16_t* threads, int count);
+  Access stamp(int thread, Kind kind, uintptr_t code) const;
+  // Whether `earlier` was before everything that this thread does now.
+  bool before(const Access& earlier, const Access& now) const;
+
+  // A thread made a fence; then an atomic on `address`, which hands on what its block did before and takes
+  // what others handed on there.
+  void fence(int thread) { fenced_[static_cast<size_t>(thread)] = true; }
+  void atomic(const Access& by, uintptr_t address);
+  void begin_launch() { published_.clear(); }
+
+ private:
+  struct Seen {
+    uint32_t phase;  // everything of the block before this phase,
+    uint16_t thread;
+    uint16_t clock;  // and of this one thread up to this clock in it
+  };
+  using SeenBlocks = std::unordered_map<uint32_t, Seen>;
+  static void merge(SeenBlocks& into, const SeenBlocks& from);
+
+  uint32_t block_ = 0, phase_ = 0;
+  std::vector<uint16_t> clocks_;
+  std::vector<std::vector<uint16_t>> seen_;
+  std::vector<bool> fenced_;
+  SeenBlocks block_seen_;                                // by the whole block, since its last barrier
+  std::unordered_map<uint16_t, SeenBlocks> taken_;       // by one thread in this phase
+  std::unordered_map<uintptr_t, SeenBlocks> published_;  // at an address
+};
+
+struct Race {
+  bool found = false;
+  Access earlier;
+};
+
+class Shadow {
+ public:
+  void clear() {
+    pages_.clear();
+    last_ = nullptr;
+  }
+  // Records the access and says what it races with. `unwritten` becomes true for a read of a byte that nobody
+  // wrote.
+  Race access(uintptr_t address, size_t bytes, const Access& now, const Order& order, bool* unwritten);
+
+ private:
+  static constexpr int kReaders = 2;
+  struct Cell {
+    Access write, atomic;  // an atomic does not stand for a write before it: two atomics never race
+    Access reads[kReaders];
+  };
+  // Cells of 4 bytes until an access is smaller.
+  struct Page {
+    int shift = 2;
+    std::vector<Cell> cells;
+  };
+  static constexpr uintptr_t kPage = 1024;
+  static void refine(Page& page, int shift);
+  static void touch(Cell& cell, const Access& now, const Order& order, Race& race);
+
+  std::unordered_map<uintptr_t, Page> pages_;
+  uintptr_t last_number_ = ~uintptr_t{0};
+  Page* last_ = nullptr;
+};
+
+}  // namespace graft::sim

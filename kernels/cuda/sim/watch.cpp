@@ -1,0 +1,183 @@
+#include "kernels/cuda/sim/watch.h"
+
+#include "core/error.h"
+#include "kernels/cuda/sim/recorder.h"
+
+namespace graft::sim {
+
+constinit thread_local Recorder* recorder = nullptr;
+
+Traffic& Traffic::operator+=(const Traffic& other) {
+  bytes += other.bytes;
+  requests += other.requests;
+  sectors += other.sectors;
+  conflicts += other.conflicts;
+  return *this;
+}
+
+Counters& Counters::operator+=(const Counters& other) {
+  global_load += other.global_load;
+  global_store += other.global_store;
+  shared_load += other.shared_load;
+  shared_store += other.shared_store;
+  atomics += other.atomics;
+  barriers += other.barriers;
+  launches += other.launches;
+  return *this;
+}
+
+Watch::Watch() : recorder_(new Recorder) {
+  if (recorder) {
+    delete recorder_;
+    fail("sim: a Watch inside of a Watch");
+  }
+  recorder = recorder_;
+}
+
+Watch::~Watch() {
+  recorder = nullptr;
+  delete recorder_;
+}
+
+Counters Watch::total() const {
+  Counters sum;
+  for (const auto& [name, record] : recorder_->kernels) sum += record.counters;
+  return sum;
+}
+
+const std::map<std::string, KernelRecord>& Watch::kernels() const {
+  return recorder_->kernels;
+}
+
+const std::vector<std::string>& Watch::reports() const {
+  return recorder_->reports;
+}
+
+void Recorder::begin_launch(const Launch& launch, const void* frame) {
+  launch_ = &launch;
+  frame_ = frame;
+  counters_ = {};
+  counters_.launches = 1;
+  global_.clear();
+  order_.begin_launch();
+  last_ = {};
+  reported_.clear();
+  launch_reports_ = 0;
+}
+
+void Recorder::begin_block(Block& block) {
+  block_ = &block;
+  shared_.clear();
+  order_.begin_block(static_cast<uint32_t>(block.number) + 1, block.count);
+  requests_.begin_block(block.warp_count);
+}
+
+void Recorder::block_met() {
+  ++counters_.barriers;
+  requests_.all_met();
+  order_.next_phase();
+}
+
+void Recorder::warp_met(int warp, uint32_t mask, bool ordered) {
+  // Only when all lanes meet are those that lag behind known to have come.
+  if (mask == block_->warps[warp].exists) requests_.warp_met(warp);
+  if (!ordered) return;
+  uint16_t threads[kWarpSize];
+  int count = 0;
+  for (int i = 0; i < kWarpSize; ++i) {
+    if (mask >> i & 1) threads[count++] = static_cast<uint16_t>(warp * kWarpSize + i);
+  }
+  order_.join(threads, count);
+}
+
+void Recorder::end_block() {
+  requests_.all_met();
+  block_ = nullptr;
+}
+
+void Recorder::end_launch() {
+  KernelRecord& record = kernels[launch_->name];
+  requests_.hand_over(record);
+  record.counters += counters_;
+  launch_ = nullptr;
+}
+
+void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code) {
+  const Thread* thread = current_thread();
+  if (!thread || !block_) return;  // the host's own
+  uintptr_t stack = reinterpret_cast<uintptr_t>(thread->fiber.stack);
+  if (address - stack < thread->fiber.stack_bytes) return;  // the thread's own variables
+  Access now = order_.stamp(thread->number, kind, code);
+  const bool shared = block_->arena.contains(reinterpret_cast<const void*>(address));
+  if (shared) {
+    const Arena::Piece* piece = block_->arena.piece_of(reinterpret_cast<const void*>(address), bytes);
+    if (!piece) return report(now, "outside of its shared memory");
+    bool unwritten = false;
+    Race race = shared_.access(address, bytes, now, order_, &unwritten);
+    uintptr_t offset = address - reinterpret_cast<uintptr_t>(piece->data);
+    if (unwritten) report(now, str("shared memory that nobody wrote, byte ", offset));
+    if (race.found) report_race(now, "shared", offset, race);
+  } else {
+    if (!check_global(now, address, bytes)) return;
+    Race race = global_.access(address, bytes, now, order_, nullptr);
+    if (race.found) report_race(now, "global", address - last_.begin, race);
+  }
+  if (kind == Kind::atomic) {
+    ++counters_.atomics;
+    order_.atomic(now, address);
+  } else {
+    requests_.add(thread->warp, thread->lane, block_->warps[thread->warp].exists, code, address, bytes,
+                  shared, kind == Kind::write);
+  }
+}
+
+// Whether this is device memory whose traffic counts; says so where a kernel may not be there at all.
+bool Recorder::check_global(const Access& now, uintptr_t address, size_t bytes) {
+  if (!(address >= last_.begin && address + bytes <= last_.end)) {
+    Allocation found = find_allocation(address);
+    if (found.end == 0) {
+      constexpr uintptr_t kParameters = 1 << 20;
+      bool parameter = now.kind == Kind::read && address - reinterpret_cast<uintptr_t>(frame_) < kParameters;
+      if (!parameter && !in_program(address)) {
+        report(now, str("memory outside of every allocation: ", describe_outside(address)));
+      }
+      return false;
+    }
+    last_ = found;
+    if (address + bytes > found.end) {
+      report(now, str("memory outside of every allocation: ", address + bytes - found.end,
+                      " bytes over the end of an allocation of ", found.end - found.begin, " bytes"));
+      return false;
+    }
+  }
+  return true;
+}
+
+namespace {
+
+std::string_view verb(Kind kind) {
+  return kind == Kind::read ? "reads" : kind == Kind::write ? "writes" : "updates atomically";
+}
+
+}  // namespace
+
+void Recorder::report(const Access& now, const std::string& what, uintptr_t other_code) {
+  constexpr int kMost = 20;
+  if (!reported_.emplace(now.code, other_code).second || ++launch_reports_ > kMost) return;
+  reports.push_back(str(block_->where(), ", thread ", to_text(block_->threads[now.thread].index), " ",
+                        verb(now.kind), " ", what, "\n  at ", describe_code(now.code)));
+}
+
+void Recorder::report_race(const Access& now, const char* memory, uintptr_t offset, const Race& race) {
+  const Access& earlier = race.earlier;
+  bool same_block = earlier.block == now.block;
+  std::string other =
+      same_block ? str("thread ", to_text(block_->threads[earlier.thread].index))
+                 : str("thread ", earlier.thread, " of block ", to_text(block_->index_of(earlier.block - 1)));
+  report(now,
+         str(memory, " memory, byte ", offset, ", in a race with ", other, ", which ", verb(earlier.kind),
+             " it with nothing to order the two, at ", describe_code(earlier.code)),
+         earlier.code);
+}
+
+}  // namespace graft::sim
