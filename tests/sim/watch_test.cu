@@ -3,6 +3,7 @@
 #include "kernels/cuda/sim/memory.h"
 #include "kernels/cuda/sim/watch.h"
 #include "tests/sim/kernels.h"
+#include "tests/sim/watched.h"
 #include "tests/support.h"
 
 using namespace graft;
@@ -12,61 +13,12 @@ using kernels::cuda::shared;
 
 namespace {
 
-// n values, all 0, that kernels may touch, aligned as device memory is.
-template <class T>
-struct Buffer {
-  std::unique_ptr<void, decltype(&std::free)> memory;
-  std::span<T> values;
-  sim::AllowedMemory allowed;
-  explicit Buffer(size_t n)
-      : memory(std::aligned_alloc(256, (n * sizeof(T) + 255) / 256 * 256), &std::free),
-        values(static_cast<T*>(memory.get()), n),
-        allowed(memory.get(), n * sizeof(T)) {
-    std::fill(values.begin(), values.end(), T{});
-  }
-  T* data() { return values.data(); }
-};
-
 template <class Body>
 sim::Counters counters_of(dim3 grid, dim3 block, const Body& body) {
   sim::Watch watch;
   sim::run("kernel", grid, block, 1024, body);
   for (const std::string& report : watch.reports()) FAIL_CHECK(report);
   return watch.total();
-}
-
-// The reports of a kernel under every schedule, or the error that stops it.
-template <class Body>
-std::vector<std::string> reports_of(dim3 grid, dim3 block, const Body& body, size_t bytes = 1024) {
-  std::vector<std::string> all;
-  using Order = sim::Schedule::Order;
-  for (auto schedule :
-       {sim::Schedule{Order::forward}, sim::Schedule{Order::reversed}, sim::Schedule{Order::random, 7}}) {
-    sim::set_schedule(schedule);
-    sim::Watch watch;
-    std::string error;
-    try {
-      sim::run("kernel", grid, block, bytes, body);
-    } catch (const Error& e) {
-      error = e.what();
-    }
-    all.push_back(error);
-    for (const std::string& report : watch.reports()) all.back() += report + "\n";
-  }
-  sim::set_schedule({});
-  return all;
-}
-
-void check_caught(const std::vector<std::string>& reports, const std::string& part,
-                  int line = __builtin_LINE()) {
-  CAPTURE(line);
-  for (const std::string& text : reports) {
-    CHECK_MESSAGE(text.find(part) != std::string::npos, "\"" << text << "\" lacks \"" << part << "\"");
-  }
-}
-
-void check_silent(const std::vector<std::string>& reports) {
-  for (const std::string& text : reports) CHECK_MESSAGE(text.empty(), text);
 }
 
 }  // namespace
@@ -179,7 +131,7 @@ TEST_SUITE("watch" * doctest::skip(!sim::kWatchBuilt)) {
     check_caught(sum(block_sums<Mutant::wrong_lane>), "does not take part");
     check_caught(sum(block_sums<Mutant::unwritten>), "shared memory that nobody wrote, byte 32");
     check_caught(sum(block_sums<Mutant::between_blocks>),
-                 "global memory, byte 0, in a race with thread 0 of block");
+                 "global memory, byte 0, in a race with a write of thread 0 of block");
     check_caught(sum(block_sums<Mutant::divergent>), "not all of its threads reach");
     check_caught(count(histogram<Mutant::no_barrier>), "race");
     check_caught(count(histogram<Mutant::between_blocks>), "race");

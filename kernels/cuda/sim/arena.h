@@ -61,7 +61,7 @@ class Arena {
   static constexpr int kStartTag = 0, kBarrierTags = 1, kThreadTags = 3;
 
   static constexpr size_t kRedZone = 256;
-  static constexpr size_t kTagBytes = 8 * (kThreadTags + 2 * 1024 + 1);
+  static constexpr size_t kTagBytes = 8 * (kThreadTags + 3 * 1024 + 1);
   static constexpr size_t kBytes = kTagBytes + kMaxShared + (kMaxPieces + 1) * (kRedZone + 128) + 4096;
 
  private:

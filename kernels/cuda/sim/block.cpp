@@ -101,6 +101,8 @@ void Block::prepare_threads() {
     thread.index = at;
     thread.state = Thread::State::runnable;
     thread.barriers = 0;
+    thread.copies.clear();
+    thread.copy_group = 0;
     if (++at.x == size.x) {
       at.x = 0;
       if (++at.y == size.y) at.y = 0, ++at.z;
@@ -258,6 +260,7 @@ void Block::fail_here(const std::string& what) {
 
 std::string to_text(const Site& site) {
   std::string_view file = site.file;
+  if (site.line == 0) return std::string(file);  // an instruction by its name
   // From the project's folder on: the path as in an #include.
   for (std::string_view folder : {"/kernels/", "/tests/", "/bench/"}) {
     if (size_t at = file.rfind(folder); at != file.npos) {

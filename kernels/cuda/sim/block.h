@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "kernels/cuda/sim/arena.h"
 #include "kernels/cuda/sim/fiber.h"
@@ -19,10 +20,19 @@ struct Launch {
   size_t shared_bytes;
   detail::Body body;
   Schedule schedule;
-  char started = 0, finished = 0;  // ThreadSanitizer's tags
+  char finished = 0;  // ThreadSanitizer's tag
 };
 
 struct Block;
+
+// A cp.async that has not landed.
+struct AsyncCopy {
+  void* shared;
+  const void* global;
+  const void* code;
+  int bytes, valid;
+  int group;
+};
 
 struct Thread {
   enum class State : uint8_t { runnable, at_barrier, in_warp, done };
@@ -39,7 +49,9 @@ struct Thread {
   uint32_t mask = 0;
   Complete complete = nullptr;
   void* slot = nullptr;
-  char* tag = nullptr;  // ThreadSanitizer's, of the latest meeting
+  std::vector<AsyncCopy> copies;  // the oldest first
+  int copy_group = 0;             // that the next copy belongs to
+  char* met = nullptr;            // ThreadSanitizer's tag of the latest ordered meeting
   uint32_t meetings = 0;
 };
 

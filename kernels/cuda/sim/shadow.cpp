@@ -41,6 +41,7 @@ Access Order::stamp(int thread, Kind kind, uintptr_t code) const {
 }
 
 bool Order::before(const Access& earlier, const Access& now) const {
+  if (earlier.kind == Kind::async_write) return now.kind == Kind::landing && earlier.thread == now.thread;
   if (earlier.block == block_) {
     if (earlier.thread == now.thread || earlier.phase < phase_) return true;
     const auto& seen = seen_[now.thread];
@@ -104,6 +105,7 @@ void Shadow::touch(Cell& cell, const Access& now, const Order& order, Race& race
     cell.atomic = now;
   } else {
     cell = {now, {}, {}};  // what races with the earlier ones races with this write
+    if (now.kind == Kind::landing) cell.write.kind = Kind::write;
   }
 }
 
@@ -119,7 +121,9 @@ Race Shadow::access(uintptr_t address, size_t bytes, const Access& now, const Or
     size_t here = std::min(bytes, kPage - offset);
     while (((offset | here) & ((size_t{1} << last_->shift) - 1)) != 0) refine(*last_, last_->shift - 1);
     for (size_t i = offset >> last_->shift; i < (offset + here) >> last_->shift; ++i) {
-      if (unwritten && now.kind != Kind::write && last_->cells[i].write.block == 0) *unwritten = true;
+      if (unwritten && (now.kind == Kind::read || now.kind == Kind::atomic) &&
+          last_->cells[i].write.block == 0)
+        *unwritten = true;
       touch(last_->cells[i], now, order, race);
     }
     address += here;

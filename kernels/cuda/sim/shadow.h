@@ -13,7 +13,9 @@
 
 namespace graft::sim {
 
-enum class Kind : uint8_t { read, write, atomic };
+// async_write: a copy that goes on by itself until its thread waits for it, and is ordered with nothing till
+// then; landing: that wait.
+enum class Kind : uint8_t { read, write, atomic, async_write, landing };
 
 // One access: by whom and when.
 struct Access {

@@ -141,6 +141,21 @@ void* dynamic_shared() {
   return block.arena.dynamic_piece();
 }
 
+// For ThreadSanitizer: what all lanes released as they came, they find behind one tag of the last of them;
+// two that alternate, as for the block's barrier.
+static void hand_on_order(Thread& last, uint32_t mask) {
+  if (!kThreadSanitizer) return;
+  Block& block = *last.block;
+  const int own = Arena::kThreadTags + 3 * last.number;
+  char* met = block.arena.tag(own + 1 + static_cast<int>(last.meetings++ & 1));
+  for (uint32_t rest = mask; rest; rest &= rest - 1) {
+    Thread& lane = block.at(last.warp, __builtin_ctz(rest));
+    acquire(block.arena.tag(Arena::kThreadTags + 3 * lane.number));
+    lane.met = met;
+  }
+  release(met);
+}
+
 void meet(uint32_t mask, Complete complete, void* slot, bool ordered, Site site) {
   Thread& me = require_thread("a warp operation");
   Block& block = *me.block;
@@ -151,13 +166,10 @@ void meet(uint32_t mask, Complete complete, void* slot, bool ordered, Site site)
   if (mask & warp.done) {
     block.fail_here(str("a warp operation whose mask names lanes that have returned, at ", to_text(site)));
   }
-  char* tag = block.arena.tag(Arena::kThreadTags + 2 * me.number);
-  tag += 8 * (me.meetings++ & 1);
-  if (ordered) release(tag);
+  if (ordered) release(block.arena.tag(Arena::kThreadTags + 3 * me.number));
   me.mask = mask;
   me.complete = complete;
   me.slot = slot;
-  me.tag = tag;
   warp.in_warp |= bit;
   bool all_here = (warp.in_warp & mask) == mask;
   for (uint32_t rest = mask; all_here && rest; rest &= rest - 1) {
@@ -177,11 +189,11 @@ void meet(uint32_t mask, Complete complete, void* slot, bool ordered, Site site)
     complete(mask, slots);
     warp.in_warp &= ~mask;
     if (recorder) recorder->warp_met(me.warp, mask, ordered);
+    if (ordered) hand_on_order(me, mask);
     block.make_runnable(me.warp, mask);
     block.go_on();
   }
-  if (!ordered || !kThreadSanitizer) return;
-  for (uint32_t rest = mask; rest; rest &= rest - 1) acquire(block.at(me.warp, __builtin_ctz(rest)).tag);
+  if (ordered) acquire(me.met);
 }
 
 }  // namespace graft::sim

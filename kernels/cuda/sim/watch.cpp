@@ -31,7 +31,7 @@ Watch::Watch() : recorder_(new Recorder) {
     delete recorder_;
     fail("sim: a Watch inside of a Watch");
   }
-  recorder = recorder_;
+  if (kWatchBuilt) recorder = recorder_;
 }
 
 Watch::~Watch() {
@@ -115,7 +115,7 @@ void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code
     bool unwritten = false;
     Race race = shared_.access(address, bytes, now, order_, &unwritten);
     uintptr_t offset = address - reinterpret_cast<uintptr_t>(piece->data);
-    if (unwritten) report(now, str("shared memory that nobody wrote, byte ", offset));
+    if (unwritten) report(now, str("of shared memory that nobody wrote, byte ", offset));
     if (race.found) report_race(now, "shared", offset, race);
   } else {
     if (!check_global(now, address, bytes)) return;
@@ -125,9 +125,9 @@ void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code
   if (kind == Kind::atomic) {
     ++counters_.atomics;
     order_.atomic(now, address);
-  } else {
+  } else if (kind != Kind::landing) {
     requests_.add(thread->warp, thread->lane, block_->warps[thread->warp].exists, code, address, bytes,
-                  shared, kind == Kind::write);
+                  shared, kind != Kind::read);
   }
 }
 
@@ -139,13 +139,13 @@ bool Recorder::check_global(const Access& now, uintptr_t address, size_t bytes) 
       constexpr uintptr_t kParameters = 1 << 20;
       bool parameter = now.kind == Kind::read && address - reinterpret_cast<uintptr_t>(frame_) < kParameters;
       if (!parameter && !in_program(address)) {
-        report(now, str("memory outside of every allocation: ", describe_outside(address)));
+        report(now, str("outside of every allocation: ", describe_outside(address)));
       }
       return false;
     }
     last_ = found;
     if (address + bytes > found.end) {
-      report(now, str("memory outside of every allocation: ", address + bytes - found.end,
+      report(now, str("outside of every allocation: ", address + bytes - found.end,
                       " bytes over the end of an allocation of ", found.end - found.begin, " bytes"));
       return false;
     }
@@ -155,8 +155,13 @@ bool Recorder::check_global(const Access& now, uintptr_t address, size_t bytes) 
 
 namespace {
 
-std::string_view verb(Kind kind) {
-  return kind == Kind::read ? "reads" : kind == Kind::write ? "writes" : "updates atomically";
+std::string_view noun(Kind kind) {
+  switch (kind) {
+    case Kind::read: return "a read";
+    case Kind::write: return "a write";
+    case Kind::atomic: return "an atomic update";
+    default: return "an asynchronous copy";
+  }
 }
 
 }  // namespace
@@ -164,19 +169,19 @@ std::string_view verb(Kind kind) {
 void Recorder::report(const Access& now, const std::string& what, uintptr_t other_code) {
   constexpr int kMost = 20;
   if (!reported_.emplace(now.code, other_code).second || ++launch_reports_ > kMost) return;
-  reports.push_back(str(block_->where(), ", thread ", to_text(block_->threads[now.thread].index), " ",
-                        verb(now.kind), " ", what, "\n  at ", describe_code(now.code)));
+  reports.push_back(str(block_->where(), ", thread ", to_text(block_->threads[now.thread].index), ": ",
+                        noun(now.kind), " ", what, "\n  at ", describe_code(now.code)));
+  if (other_code) reports.back() += str("\n  and ", describe_code(other_code));
 }
 
 void Recorder::report_race(const Access& now, const char* memory, uintptr_t offset, const Race& race) {
   const Access& earlier = race.earlier;
-  bool same_block = earlier.block == now.block;
   std::string other =
-      same_block ? str("thread ", to_text(block_->threads[earlier.thread].index))
-                 : str("thread ", earlier.thread, " of block ", to_text(block_->index_of(earlier.block - 1)));
+      earlier.block == now.block
+          ? str("thread ", to_text(block_->threads[earlier.thread].index))
+          : str("thread ", earlier.thread, " of block ", to_text(block_->index_of(earlier.block - 1)));
   report(now,
-         str(memory, " memory, byte ", offset, ", in a race with ", other, ", which ", verb(earlier.kind),
-             " it with nothing to order the two, at ", describe_code(earlier.code)),
+         str("of ", memory, " memory, byte ", offset, ", in a race with ", noun(earlier.kind), " of ", other),
          earlier.code);
 }
 
