@@ -80,7 +80,9 @@ void Block::prepare_threads() {
     char* bottom = stacks + static_cast<size_t>(stacks_ready) * kStack;
     mprotect(bottom, kPage, PROT_NONE);
     fiber.stack = bottom + kPage;
-    fiber.stack_bytes = kStack - kPage;
+    // Tops at different places of a page: at the same place all would share a few sets of the first-level
+    // cache.
+    fiber.stack_bytes = kStack - kPage - static_cast<size_t>(stacks_ready * 5 % 64) * 64;
 #ifdef GRAFT_SIM_TSAN
     fiber.tsan = __tsan_create_fiber(0);
 #endif
@@ -158,11 +160,24 @@ Thread* Block::next() {
   return &at(warp, lane);
 }
 
+namespace {
+
+// The frames of the fiber that is probably next: 256 stacks do not fit into the first-level cache.
+void prefetch([[maybe_unused]] const Fiber& fiber) {
+#ifndef GRAFT_SIM_UCONTEXT
+  const char* frames = static_cast<const char*>(fiber.stack_pointer);
+  for (int line = 0; line < 6; ++line) __builtin_prefetch(frames + 64 * line);
+#endif
+}
+
+}  // namespace
+
 void Block::go_on() {
   Thread& me = *current;
   Thread* to = error ? nullptr : next();
   if (to == &me) return;
   current = to;
+  if (to && to->number + 1 < count) prefetch(to[1].fiber);
   switch_fiber(me.fiber, to ? to->fiber : host);
 }
 
@@ -174,6 +189,7 @@ void Block::wait(Thread::State state, Site site) {
   warp.runnable &= ~(1u << me.lane);
   if (!warp.runnable) runnable_warps &= ~(1u << me.warp);
   go_on();
+  me.state = Thread::State::runnable;
 }
 
 void Block::thread_main() {

@@ -34,21 +34,23 @@ struct AsyncCopy {
   int group;
 };
 
-struct Thread {
+struct alignas(64) Thread {
   enum class State : uint8_t { runnable, at_barrier, in_warp, done };
 
-  Fiber fiber;
-  Block* block = nullptr;
-  uint3 index{};
+  Fiber fiber;          // what a switch touches comes first
   uint16_t number = 0;  // within the block: x + size.x * (y + size.y * z)
   uint8_t warp = 0, lane = 0;
   State state = State::done;
   uint32_t barriers = 0;  // passed so far
 
-  Site site{};  // of the wait
+  // While it waits in a warp.
   uint32_t mask = 0;
   Complete complete = nullptr;
   void* slot = nullptr;
+
+  Site site{};  // of the wait
+  Block* block = nullptr;
+  uint3 index{};
   std::vector<AsyncCopy> copies;  // the oldest first
   int copy_group = 0;             // that the next copy belongs to
   char* met = nullptr;            // ThreadSanitizer's tag of the latest ordered meeting

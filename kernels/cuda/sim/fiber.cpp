@@ -38,12 +38,12 @@ extern "C" void graft_sim_switch(void** from, void* to);
 namespace graft::sim {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__)
 // AddressSanitizer asks for the stack that was left; the host thread's is learnt at the first switch.
 thread_local Fiber* previous;
 thread_local Fiber* running;
 
-void finish_switch([[maybe_unused]] Fiber& now) {
-#if defined(__SANITIZE_ADDRESS__)
+void finish_switch(Fiber& now) {
   const void* bottom = nullptr;
   size_t bytes = 0;
   __sanitizer_finish_switch_fiber(now.asan_fake, &bottom, &bytes);
@@ -51,8 +51,8 @@ void finish_switch([[maybe_unused]] Fiber& now) {
     previous->stack = const_cast<char*>(static_cast<const char*>(bottom));
     previous->stack_bytes = bytes;
   }
-#endif
 }
+#endif
 
 }  // namespace
 
@@ -77,9 +77,9 @@ void prepare(Fiber& fiber, void (*entry)()) {
 }
 
 void switch_fiber(Fiber& from, Fiber& to) {
+#if defined(__SANITIZE_ADDRESS__)
   previous = &from;
   running = &to;
-#if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&from.asan_fake, to.stack, to.stack_bytes);
 #endif
 #ifdef GRAFT_SIM_TSAN
@@ -90,11 +90,15 @@ void switch_fiber(Fiber& from, Fiber& to) {
 #else
   graft_sim_switch(&from.stack_pointer, to.stack_pointer);
 #endif
+#if defined(__SANITIZE_ADDRESS__)
   finish_switch(from);
+#endif
 }
 
 void entered() {
+#if defined(__SANITIZE_ADDRESS__)
   finish_switch(*running);
+#endif
 }
 
 }  // namespace graft::sim

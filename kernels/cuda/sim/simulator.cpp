@@ -112,7 +112,6 @@ int block_barrier(Vote vote, int predicate, Site site) {
     block.vote_result = block.vote_sum;
     if (recorder) recorder->block_met();
     for (int w = 0; w < block.warp_count; ++w) block.make_runnable(w, block.warps[w].exists);
-    for (int i = 0; i < block.count; ++i) block.threads[i].state = Thread::State::runnable;
     block.go_on();
   }
   acquire(tag);
@@ -179,12 +178,10 @@ void meet(uint32_t mask, Complete complete, void* slot, bool ordered, Site site)
   if (!all_here) {
     block.wait(Thread::State::in_warp, site);
   } else {
-    void* slots[kWarpSize] = {};
+    void* slots[kWarpSize];  // of the lanes in the mask
     for (int i = 0; i < kWarpSize; ++i) {
       if (!(mask >> i & 1)) continue;
-      Thread& other = block.at(me.warp, i);
-      slots[i] = other.slot;
-      other.state = Thread::State::runnable;
+      slots[i] = block.at(me.warp, i).slot;
     }
     complete(mask, slots);
     warp.in_warp &= ~mask;
