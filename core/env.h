@@ -34,12 +34,17 @@ inline std::string cache() {
 inline std::string parity() {
   return get("GRAFT_PARITY");
 }
+// GRAFT_SIM_WATCH: 1 watches every simulated kernel; a race, a read of shared memory that nobody wrote and an
+// access outside of any allocation become errors. About 30 times slower.
+inline bool sim_watch() {
+  return get("GRAFT_SIM_WATCH") == "1";
+}
 // GRAFT_REQUIRE_CUDA: 1 makes "no GPU" a test failure.
 inline bool require_cuda() {
   return get("GRAFT_REQUIRE_CUDA") == "1";
 }
-// GRAFT_SIM_SCHEDULE: the order in which the kernel simulator runs a block's threads: forward, reversed, random
-// or random:SEED; unset, forward. Results must not depend on it.
+// GRAFT_SIM_SCHEDULE: the order in which the kernel simulator runs a block's threads: forward, reversed,
+// random or random:SEED; unset, forward. Results must not depend on it.
 inline std::string sim_schedule() {
   return get("GRAFT_SIM_SCHEDULE");
 }

@@ -215,4 +215,17 @@ TEST_SUITE("watch" * doctest::skip(!sim::kWatchBuilt)) {
       }
     }
   }
+
+  TEST_CASE("GRAFT_SIM_WATCH makes a report an error") {
+    Buffer<float> in(700), sums(4);
+    auto run = [&](auto kernel) {
+      sim::run("block_sums", 3, 256, 0, [&] { kernel(in.data(), sums.data(), 700); });
+    };
+    run(block_sums<Mutant::between_blocks>);
+    setenv("GRAFT_SIM_WATCH", "1", 1);
+    check_throws<DeviceError>([&] { run(block_sums<Mutant::between_blocks>); },
+                              {"kernel block_sums", "in a race"});
+    run(block_sums<Mutant::none>);
+    unsetenv("GRAFT_SIM_WATCH");
+  }
 }

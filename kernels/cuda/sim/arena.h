@@ -58,7 +58,7 @@ class Arena {
   // Addresses of this block's own that ThreadSanitizer knows as synchronisation objects: one for the start,
   // two for barriers, two for each thread.
   char* tag(int i) const { return memory_ + 8 * i; }
-  static constexpr int kStartTag = 0, kBarrierTags = 1, kThreadTags = 3;
+  static constexpr int kStartTag = 0, kBarrierTags = 1, kNamedTags = 3, kThreadTags = 35;
 
   static constexpr size_t kRedZone = 256;
   static constexpr size_t kTagBytes = 8 * (kThreadTags + 3 * 1024 + 1);

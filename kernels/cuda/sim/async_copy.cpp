@@ -53,6 +53,7 @@ void async_copy(void* shared, const void* global, int bytes, int valid) {
   touch_ends(global, valid);
   if (valid > 0) note_access(global, static_cast<size_t>(valid), Kind::read, code);
   note_access(shared, static_cast<size_t>(bytes), Kind::async_write, code);
+  UnseenWrites unseen;  // the list is the simulator's
   me.copies.push_back({shared, global, code, bytes, valid, me.copy_group});
 }
 
@@ -65,6 +66,7 @@ void async_wait(int pending) {
   size_t landed = 0;
   while (landed < me.copies.size() && me.copies[landed].group + pending < me.copy_group)
     land(me.copies[landed++]);
+  UnseenWrites unseen;
   me.copies.erase(me.copies.begin(), me.copies.begin() + static_cast<std::ptrdiff_t>(landed));
 }
 

@@ -175,6 +175,7 @@ void prefetch([[maybe_unused]] const Fiber& fiber) {
 void Block::go_on() {
   Thread& me = *current;
   Thread* to = error ? nullptr : next();
+  while (!to && !error && mbarriers.land_one(*this)) to = next();
   if (to == &me) return;
   current = to;
   if (to && to->number + 1 < count) prefetch(to[1].fiber);
@@ -223,6 +224,8 @@ void Block::run(Launch& of, uint64_t block_number) {
   done = arrived = vote_sum = 0;
   error = nullptr;
   arena.begin_block(of.shared_bytes);
+  mbarriers.begin_block();
+  for (NamedBarrier& barrier : named) barrier = {};
   prepare_threads();
   if (of.schedule.order == Schedule::Order::random) {
     auto words = philox(of.schedule.seed, number, 0x51);
@@ -311,6 +314,8 @@ std::string Block::stuck() const {
     switch (first.state) {
       case Thread::State::done: out += ": returned"; break;
       case Thread::State::at_barrier: out += str(": at the barrier ", to_text(first.site)); break;
+      case Thread::State::at_named:
+      case Thread::State::at_mbarrier: out += str(": in ", to_text(first.site)); break;
       default: {
         char mask[16];
         std::snprintf(mask, sizeof mask, "0x%08x", first.mask);

@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/sim/arena.h"
 #include "kernels/cuda/sim/fiber.h"
+#include "kernels/cuda/sim/mbarrier.h"
 #include "kernels/cuda/sim/simulator.h"
 
 namespace graft::sim {
@@ -35,7 +36,7 @@ struct AsyncCopy {
 };
 
 struct alignas(64) Thread {
-  enum class State : uint8_t { runnable, at_barrier, in_warp, done };
+  enum class State : uint8_t { runnable, at_barrier, at_named, at_mbarrier, in_warp, done };
 
   Fiber fiber;          // what a switch touches comes first
   uint16_t number = 0;  // within the block: x + size.x * (y + size.y * z)
@@ -99,6 +100,8 @@ struct Block {
   Thread threads[kMaxThreads];
   Warp warps[kMaxThreads / kWarpSize];
   Arena arena;
+  Mbarriers mbarriers;
+  NamedBarrier named[16];
   std::exception_ptr error;
 
  private:

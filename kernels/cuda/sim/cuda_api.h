@@ -15,7 +15,7 @@
 #define __device__
 #define __host__
 #define __constant__
-#define __forceinline__ inline
+#define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ [[gnu::noinline]]
 #define __launch_bounds__(...)
 #define __grid_constant__

@@ -21,6 +21,13 @@ class Recorder {
   void end_block();
   void end_launch();
   void fence(int thread) { order_.fence(thread); }
+  void named_met(const uint32_t (&lanes)[32]);  // of each warp
+  void release_at(int thread, const void* object) { order_.release(thread, object); }
+  void acquire_at(int thread, const void* object) { order_.acquire(thread, object); }
+  // A tile that `thread` asked for has landed, for those who wait at `barrier`.
+  void land(int thread, const void* shared, size_t bytes, const void* barrier, const void* code);
+  // The copying unit reads global memory.
+  void read_by_unit(const void* from, size_t bytes, const void* code);
 
   // From the hooks: the running thread touches memory; `code` is the address behind the call.
   void access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code);

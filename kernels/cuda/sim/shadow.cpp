@@ -7,8 +7,9 @@ namespace graft::sim {
 void Order::begin_block(uint32_t block, int threads) {
   block_ = block;
   phase_ = 0;
-  clocks_.assign(static_cast<size_t>(threads), 1);
-  seen_.assign(static_cast<size_t>(threads), {});
+  clocks_.assign(static_cast<size_t>(threads) + 1, 1);  // one more for the copying unit
+  seen_.assign(static_cast<size_t>(threads) + 1, {});
+  objects_.clear();
   fenced_.assign(static_cast<size_t>(threads), false);
   block_seen_.clear();
   taken_.clear();
@@ -16,17 +17,17 @@ void Order::begin_block(uint32_t block, int threads) {
 
 void Order::next_phase() {
   ++phase_;
-  std::fill(clocks_.begin(), clocks_.end(), uint16_t{1});
+  std::fill(clocks_.begin(), clocks_.end(), 1u);
+  objects_.clear();
   for (auto& seen : seen_) seen.clear();
   for (auto& [thread, blocks] : taken_) merge(block_seen_, blocks);
   taken_.clear();
 }
 
 void Order::join(const uint16_t* threads, int count) {
-  std::vector<uint16_t> all(clocks_.size(), 0);
+  std::vector<uint32_t> all;
   for (int i = 0; i < count; ++i) {
-    const auto& seen = seen_[threads[i]];
-    for (size_t t = 0; t < seen.size(); ++t) all[t] = std::max(all[t], seen[t]);
+    take(all, seen_[threads[i]]);
     all[threads[i]] = clocks_[threads[i]];
   }
   for (int i = 0; i < count; ++i) {
@@ -35,13 +36,37 @@ void Order::join(const uint16_t* threads, int count) {
   }
 }
 
+void Order::take(std::vector<uint32_t>& into, const std::vector<uint32_t>& from) const {
+  into.resize(clocks_.size(), 0);
+  for (size_t t = 0; t < from.size(); ++t) into[t] = std::max(into[t], from[t]);
+}
+
+void Order::release(int thread, const void* object) {
+  const auto number = static_cast<size_t>(thread);
+  auto& left = objects_[object];
+  take(left, seen_[number]);
+  left[number] = clocks_[number]++;
+}
+
+void Order::acquire(int thread, const void* object) {
+  take(seen_[static_cast<size_t>(thread)], objects_[object]);
+}
+
+Access Order::unit_stamp(const void* object, int asked_by, uintptr_t code) {
+  const int unit = static_cast<int>(clocks_.size()) - 1;
+  Access now = stamp(unit, Kind::landing, code);
+  now.asked_by = static_cast<uint16_t>(asked_by);
+  release(unit, object);
+  return now;
+}
+
 Access Order::stamp(int thread, Kind kind, uintptr_t code) const {
   auto number = static_cast<uint16_t>(thread);
-  return {code, block_, phase_, number, clocks_[number], kind};
+  return {code, block_, phase_, clocks_[number], number, number, kind};
 }
 
 bool Order::before(const Access& earlier, const Access& now) const {
-  if (earlier.kind == Kind::async_write) return now.kind == Kind::landing && earlier.thread == now.thread;
+  if (earlier.kind == Kind::async_write) return now.kind == Kind::landing && earlier.asked_by == now.asked_by;
   if (earlier.block == block_) {
     if (earlier.thread == now.thread || earlier.phase < phase_) return true;
     const auto& seen = seen_[now.thread];

@@ -22,8 +22,9 @@ struct Access {
   uintptr_t code = 0;
   uint32_t block = 0;  // 1 and up; 0 is nobody
   uint32_t phase = 0;
-  uint16_t thread = 0;
-  uint16_t clock = 0;  // within the phase
+  uint32_t clock = 0;     // within the phase
+  uint16_t thread = 0;    // or the copying unit: the number after the last thread
+  uint16_t asked_by = 0;  // the thread that the unit works for; else the same
   Kind kind = Kind::read;
 };
 
@@ -34,6 +35,11 @@ class Order {
   void next_phase();
   // Each of these threads has now seen what all of them did before.
   void join(const uint16_t* threads, int count);
+  // At an object such as an mbarrier: one leaves what it has seen, the other takes it.
+  void release(int thread, const void* object);
+  void acquire(int thread, const void* object);
+  // The copying unit has done a thing, and leaves it at the object.
+  Access unit_stamp(const void* object, int asked_by, uintptr_t code);
   Access stamp(int thread, Kind kind, uintptr_t code) const;
   // Whether `earlier` was before everything that this thread does now.
   bool before(const Access& earlier, const Access& now) const;
@@ -48,15 +54,17 @@ class Order {
   struct Seen {
     uint32_t phase;  // everything of the block before this phase,
     uint16_t thread;
-    uint16_t clock;  // and of this one thread up to this clock in it
+    uint32_t clock;  // and of this one thread up to this clock in it
   };
   using SeenBlocks = std::unordered_map<uint32_t, Seen>;
+  void take(std::vector<uint32_t>& into, const std::vector<uint32_t>& from) const;
   static void merge(SeenBlocks& into, const SeenBlocks& from);
 
   uint32_t block_ = 0, phase_ = 0;
-  std::vector<uint16_t> clocks_;
-  std::vector<std::vector<uint16_t>> seen_;
+  std::vector<uint32_t> clocks_;
+  std::vector<std::vector<uint32_t>> seen_;
   std::vector<bool> fenced_;
+  std::unordered_map<const void*, std::vector<uint32_t>> objects_;  // what was left there in this phase
   SeenBlocks block_seen_;                                // by the whole block, since its last barrier
   std::unordered_map<uint16_t, SeenBlocks> taken_;       // by one thread in this phase
   std::unordered_map<uintptr_t, SeenBlocks> published_;  // at an address

@@ -74,14 +74,26 @@ std::string to_text(Schedule schedule) {
   }
 }
 
+namespace {
+
+// On this host thread alone, under the eyes of its Watch.
+void run_watched(Launch& launch, int64_t blocks, const void* frame) {
+  recorder->begin_launch(launch, frame);
+  for (int64_t i = 0; i < blocks; ++i) block_of_this_host_thread().run(launch, static_cast<uint64_t>(i));
+  recorder->end_launch();
+}
+
+}  // namespace
+
 void detail::run(const char* name, dim3 grid, dim3 block, size_t shared_bytes, Body body) {
   Launch launch{name, grid, block, shared_bytes, body, schedule()};
   check_launch(launch);
   int64_t blocks = static_cast<int64_t>(grid.x) * grid.y * grid.z;
-  if (recorder) {
-    recorder->begin_launch(launch, __builtin_frame_address(0));
-    for (int64_t i = 0; i < blocks; ++i) block_of_this_host_thread().run(launch, static_cast<uint64_t>(i));
-    recorder->end_launch();
+  if (recorder) return run_watched(launch, blocks, __builtin_frame_address(0));
+  if (kWatchBuilt && env::sim_watch()) {
+    Watch watch;
+    run_watched(launch, blocks, __builtin_frame_address(0));
+    GRAFT_CHECK_AS(DeviceError, watch.reports().empty(), watch.reports().front());
     return;
   }
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {

@@ -20,6 +20,7 @@ Counters& Counters::operator+=(const Counters& other) {
   global_store += other.global_store;
   shared_load += other.shared_load;
   shared_store += other.shared_store;
+  bulk_bytes += other.bulk_bytes;
   atomics += other.atomics;
   barriers += other.barriers;
   launches += other.launches;
@@ -90,6 +91,14 @@ void Recorder::warp_met(int warp, uint32_t mask, bool ordered) {
   order_.join(threads, count);
 }
 
+void Recorder::named_met(const uint32_t (&lanes)[32]) {
+  std::vector<uint16_t> threads;
+  for (int i = 0; i < block_->count; ++i) {
+    if (lanes[i / kWarpSize] >> i % kWarpSize & 1) threads.push_back(static_cast<uint16_t>(i));
+  }
+  order_.join(threads.data(), static_cast<int>(threads.size()));
+}
+
 void Recorder::end_block() {
   requests_.all_met();
   block_ = nullptr;
@@ -131,6 +140,21 @@ void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code
   }
 }
 
+void Recorder::land(int thread, const void* shared, size_t bytes, const void* barrier, const void* code) {
+  Access now = order_.unit_stamp(barrier, thread, reinterpret_cast<uintptr_t>(code));
+  uintptr_t address = reinterpret_cast<uintptr_t>(shared);
+  Race race = shared_.access(address, bytes, now, order_, nullptr);
+  if (race.found)
+    report_race(now, "shared", address - reinterpret_cast<uintptr_t>(block_->arena.base()), race);
+}
+
+void Recorder::read_by_unit(const void* from, size_t bytes, const void* code) {
+  Access now = order_.stamp(0, Kind::read, reinterpret_cast<uintptr_t>(code));
+  if (check_global(now, reinterpret_cast<uintptr_t>(from), bytes)) {
+    counters_.bulk_bytes += static_cast<int64_t>(bytes);
+  }
+}
+
 // Whether this is device memory whose traffic counts; says so where a kernel may not be there at all.
 bool Recorder::check_global(const Access& now, uintptr_t address, size_t bytes) {
   if (!(address >= last_.begin && address + bytes <= last_.end)) {
@@ -169,7 +193,7 @@ std::string_view noun(Kind kind) {
 void Recorder::report(const Access& now, const std::string& what, uintptr_t other_code) {
   constexpr int kMost = 20;
   if (!reported_.emplace(now.code, other_code).second || ++launch_reports_ > kMost) return;
-  reports.push_back(str(block_->where(), ", thread ", to_text(block_->threads[now.thread].index), ": ",
+  reports.push_back(str(block_->where(), ", thread ", to_text(block_->threads[now.asked_by].index), ": ",
                         noun(now.kind), " ", what, "\n  at ", describe_code(now.code)));
   if (other_code) reports.back() += str("\n  and ", describe_code(other_code));
 }
@@ -178,8 +202,8 @@ void Recorder::report_race(const Access& now, const char* memory, uintptr_t offs
   const Access& earlier = race.earlier;
   std::string other =
       earlier.block == now.block
-          ? str("thread ", to_text(block_->threads[earlier.thread].index))
-          : str("thread ", earlier.thread, " of block ", to_text(block_->index_of(earlier.block - 1)));
+          ? str("thread ", to_text(block_->threads[earlier.asked_by].index))
+          : str("thread ", earlier.asked_by, " of block ", to_text(block_->index_of(earlier.block - 1)));
   report(now,
          str("of ", memory, " memory, byte ", offset, ", in a race with ", noun(earlier.kind), " of ", other),
          earlier.code);

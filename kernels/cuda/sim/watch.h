@@ -39,8 +39,9 @@ struct Traffic {
 
 struct Counters {
   Traffic global_load, global_store, shared_load, shared_store;
-  int64_t atomics = 0;   // of threads, on either memory
-  int64_t barriers = 0;  // of whole blocks
+  int64_t bulk_bytes = 0;  // that tma_load read from global memory
+  int64_t atomics = 0;     // of threads, on either memory
+  int64_t barriers = 0;    // of whole blocks
   int64_t launches = 0;
 
   Counters& operator+=(const Counters& other);
