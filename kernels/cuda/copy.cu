@@ -1,6 +1,7 @@
 #include "kernels/cuda/copy.h"
 
 #include <cstring>
+#include <limits>
 
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launch.h"
@@ -12,9 +13,9 @@ namespace {
 // where both tensors step over them as over one.
 struct Walk {
   int rank = 0;
-  int64_t sizes[Shape::kMaxRank];
-  int64_t from[Shape::kMaxRank];
-  int64_t to[Shape::kMaxRank];
+  int64_t sizes[Shape::kMaxRank] = {};
+  int64_t from[Shape::kMaxRank] = {};
+  int64_t to[Shape::kMaxRank] = {};
 };
 
 Walk walk_of(const Shape& shape, const Shape& from, const Shape& to) {
@@ -34,33 +35,33 @@ Walk walk_of(const Shape& shape, const Shape& from, const Shape& to) {
   return w;
 }
 
+// Where element i of the row-major order is, in a tensor with these strides. Index is as narrow as the sizes
+// allow: divisions of 64 bits are slow.
+template <class Index>
+__device__ __forceinline__ int64_t offset_of(Index i, const Walk& walk, const int64_t* strides) {
+  int64_t offset = 0;
+  for (int axis = walk.rank - 1; axis > 0; --axis) {
+    Index size = static_cast<Index>(walk.sizes[axis]), rest = i / size;
+    offset += static_cast<int64_t>(i - rest * size) * strides[axis];
+    i = rest;
+  }
+  return offset + static_cast<int64_t>(i) * strides[0];
+}
+
 // One thread per element, in row-major order.
-template <class T>
+template <class T, class Index>
 __global__ void copy_elements(const T* from, T* to, int64_t n, const __grid_constant__ Walk walk) {
   int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= n) return;
-  int64_t a = 0, b = 0;
-  for (int axis = walk.rank - 1; axis >= 0; --axis) {
-    int64_t rest = i / walk.sizes[axis], at = i - rest * walk.sizes[axis];
-    a += at * walk.from[axis];
-    b += at * walk.to[axis];
-    i = rest;
-  }
-  to[b] = from[a];
+  Index index = static_cast<Index>(i);
+  to[offset_of(index, walk, walk.to)] = from[offset_of(index, walk, walk.from)];
 }
 
 // One thread per element.
-template <class T>
+template <class T, class Index>
 __global__ void fill_elements(T value, T* to, int64_t n, const __grid_constant__ Walk walk) {
   int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i >= n) return;
-  int64_t b = 0;
-  for (int axis = walk.rank - 1; axis >= 0; --axis) {
-    int64_t rest = i / walk.sizes[axis];
-    b += (i - rest * walk.sizes[axis]) * walk.to[axis];
-    i = rest;
-  }
-  to[b] = value;
+  if (i < n) to[offset_of(static_cast<Index>(i), walk, walk.to)] = value;
 }
 
 template <class T>
@@ -82,11 +83,18 @@ __device__ To converted(From value) {
   }
 }
 
-// One thread per element.
+// One thread per 4 elements. `packs`: both pointers are aligned for loads of 4.
 template <class From, class To>
-__global__ void convert_elements(const From* from, To* to, int64_t n) {
-  int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i < n) to[i] = converted<To>(from[i]);
+__global__ void convert_elements(const From* from, To* to, int64_t n, bool packs) {
+  int64_t i = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * 4;
+  if (packs && i + 4 <= n) {
+    auto source = *reinterpret_cast<const Pack<From, 4>*>(from + i);
+    Pack<To, 4> target;
+    for (int k = 0; k < 4; ++k) target.values[k] = converted<To>(source.values[k]);
+    *reinterpret_cast<Pack<To, 4>*>(to + i) = target;
+    return;
+  }
+  for (int k = 0; k < 4 && i + k < n; ++k) to[i + k] = converted<To>(from[i + k]);
 }
 
 // Moving bits needs only their number: f(an unsigned integer of the element's size).
@@ -97,6 +105,15 @@ void with_bits(DType t, F&& f) {
     case 2: f(uint16_t{}); return;
     case 4: f(uint32_t{}); return;
     default: f(uint64_t{}); return;
+  }
+}
+
+template <class F>
+void with_index(int64_t n, F&& f) {
+  if (n <= std::numeric_limits<int32_t>::max()) {
+    f(uint32_t{});
+  } else {
+    f(uint64_t{});
   }
 }
 
@@ -118,10 +135,12 @@ void with_any(DType t, F&& f) {
 
 void copy_strided(const Tensor& from, const Tensor& to) {
   Walk walk = walk_of(from.shape(), from.strides(), to.strides());
-  with_bits(from.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    launch("copy_elements", copy_elements<T>, one_thread_per(from.numel()), static_cast<const T*>(from.raw()),
-           static_cast<T*>(to.raw()), from.numel(), walk);
+  with_bits(from.dtype(), [&](auto bits) {
+    with_index(from.numel(), [&](auto index) {
+      using T = decltype(bits);
+      launch("copy_elements", copy_elements<T, decltype(index)>, one_thread_per(from.numel()),
+             static_cast<const T*>(from.raw()), static_cast<T*>(to.raw()), from.numel(), walk);
+    });
   });
 }
 
@@ -130,8 +149,10 @@ void convert(const Tensor& from, const Tensor& to) {
     with_any(to.dtype(), [&](auto b) {
       using From = decltype(a);
       using To = decltype(b);
-      launch("convert_elements", convert_elements<From, To>, one_thread_per(from.numel()), data<From>(from),
-             data<To>(to), from.numel());
+      bool packs =
+          is_aligned(from.raw(), alignof(Pack<From, 4>)) && is_aligned(to.raw(), alignof(Pack<To, 4>));
+      launch("convert_elements", convert_elements<From, To>, one_thread_per((from.numel() + 3) / 4),
+             data<From>(from), data<To>(to), from.numel(), packs);
     });
   });
 }
@@ -140,11 +161,13 @@ void fill(const Tensor& tensor, double value) {
   Tensor one = Tensor::full({}, value, tensor.dtype());  // converted on the CPU
   Walk walk = walk_of(tensor.shape(), tensor.strides(), tensor.strides());
   with_bits(tensor.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T bits;
-    std::memcpy(&bits, one.raw(), sizeof bits);
-    launch("fill_elements", fill_elements<T>, one_thread_per(tensor.numel()), bits,
-           static_cast<T*>(tensor.raw()), tensor.numel(), walk);
+    with_index(tensor.numel(), [&](auto index) {
+      using T = decltype(zero);
+      T bits;
+      std::memcpy(&bits, one.raw(), sizeof bits);
+      launch("fill_elements", fill_elements<T, decltype(index)>, one_thread_per(tensor.numel()), bits,
+             static_cast<T*>(tensor.raw()), tensor.numel(), walk);
+    });
   });
 }
 

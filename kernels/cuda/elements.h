@@ -51,7 +51,7 @@ inline constexpr int kPack = 16 / static_cast<int>(sizeof(T));
 
 // Elements that move in one load or store: 16 bytes unless told.
 template <class T, int count = kPack<T>>
-struct alignas(count * sizeof(T)) Pack {
+struct alignas(count * sizeof(T) < 16 ? count * sizeof(T) : 16) Pack {
   T values[count];
 };
 

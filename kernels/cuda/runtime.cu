@@ -107,12 +107,16 @@ class Gpus : public Accelerator {
   BlockSource& memory(int index) override { return gpu(index); }
   void synchronize(int index) override { gpu(index).synchronize(); }
 
-  // The CPU's memory is pageable: CUDA has read `from` when the call returns.
+  // The CPU's memory is pageable: CUDA has read `from` when the call returns, but for a GPU that shares the
+  // CPU's page tables and may read it in its own time.
   void upload(int index, void* to, const void* from, int64_t bytes) override {
     Gpu& on = gpu(index);
     on.prepare();
     check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, on.stream),
           "copying to the device");
+    if (on.properties.pageableMemoryAccessUsesHostPageTables) {
+      check(cudaStreamSynchronize(on.stream), "waiting for the device");
+    }
   }
   void download(int index, void* to, const void* from, int64_t bytes) override {
     Gpu& on = gpu(index);
