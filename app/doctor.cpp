@@ -9,6 +9,7 @@
 
 #include "app/command.h"
 #include "app/console.h"
+#include "core/accelerator.h"
 #include "core/env.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -58,7 +59,8 @@ std::string levels_text() {
 std::string gpu_text() {
   std::string text;
   for (Device device : devices()) {
-    if (device.is_cuda()) text += str(text.empty() ? "" : ", ", device);
+    if (!device.is_cuda()) continue;
+    text += str(text.empty() ? "" : ", ", device, " (", accelerator()->describe(device.index), ")");
   }
   if (!text.empty()) return text;
   return kCudaBuilt ? "none found; everything runs on the CPU" : "this build is for the CPU alone";

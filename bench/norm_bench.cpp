@@ -106,10 +106,7 @@ void relu6_grad(benchmark::State& state) {
 void adamw(benchmark::State& state) {
   measure(state, 7, [](Case& c) {
     kernels::AdamWStep s;
-    s.value = c.x;
-    s.grad = c.dy;
-    s.mean = c.dx;
-    s.square = c.y;
+    s.parameters = {{c.x, c.dy, c.dx, c.y}};
     s.lr = 0;
     s.beta2 = 1;  // the values stay as they are, however many iterations run
     kernels::adamw_step(s);

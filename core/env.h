@@ -48,5 +48,18 @@ inline bool require_cuda() {
 inline std::string sim_schedule() {
   return get("GRAFT_SIM_SCHEDULE");
 }
+// GRAFT_SYNC: 1 waits for each CUDA kernel, so that an error names the kernel that made it.
+inline bool sync() {
+  return get("GRAFT_SYNC") == "1";
+}
+// GRAFT_DEBUG: 1 writes a line for each CUDA kernel that is launched, with its grid, to standard error.
+inline bool debug() {
+  return get("GRAFT_DEBUG") == "1";
+}
+// GRAFT_CAPABILITY: 80 lets CUDA kernels use no more than compute capability 8.0, on a newer GPU too; the
+// simulated device has 90 unless told.
+inline std::string capability() {
+  return get("GRAFT_CAPABILITY");
+}
 
 }  // namespace graft::env

@@ -1,5 +1,9 @@
-// One optimizer step of one parameter, in place. All tensors of one shape and type, contiguous f32 or f64.
+// One optimizer step of many parameters, in place: on a CUDA device one launch for all of a group. A
+// parameter's tensors are contiguous and of one shape and type, f32 or f64 on the CPU. On a CUDA device
+// values and gradients are f32 or bf16, and what the optimizer keeps is f32.
 #pragma once
+
+#include <vector>
 
 #include "kernels/dispatch.h"
 
@@ -9,16 +13,27 @@ namespace graft::kernels {
 //   g = grad + weight_decay * value
 //   velocity = momentum * velocity + g           (starts at 0, so the first velocity is g)
 //   value -= lr * (nesterov ? g + momentum * velocity : velocity)
-struct SgdStep {
+struct SgdParameter {
   Tensor value;
   Tensor grad;
-  Tensor velocity;  // undefined: no momentum, g is taken as it is
+  Tensor velocity;  // undefined where momentum is 0: g is taken as it is
+  Tensor master =
+      {};  // f32, of a bf16 value: what is stepped; value is master, rounded. Undefined: value itself
+};
+struct SgdStep {
+  std::vector<SgdParameter> parameters;  // at least one
   double lr = 0;
   double momentum = 0;
   double weight_decay = 0;
   bool nesterov = false;
 
-  const Tensor& lead() const { return value; }
+  const Tensor& lead() const { return parameters.front().value; }
+  template <class F>
+  void for_each_tensor(F f) const {
+    for (const SgdParameter& p : parameters) {
+      for (const Tensor* t : {&p.value, &p.grad, &p.velocity, &p.master}) f(*t);
+    }
+  }
 };
 GRAFT_KERNEL(sgd_step, (const SgdStep& s), (s))
 
@@ -27,19 +42,29 @@ GRAFT_KERNEL(sgd_step, (const SgdStep& s), (s))
 //   mean   = beta1 * mean   + (1 - beta1) * grad
 //   square = beta2 * square + (1 - beta2) * grad^2
 //   value -= lr / (1 - beta1^t) * mean / (sqrt(square / (1 - beta2^t)) + eps)
-struct AdamWStep {
+struct AdamWParameter {
   Tensor value;
   Tensor grad;
   Tensor mean;  // both start at 0
   Tensor square;
+  int64_t t = 1;
+  Tensor master = {};  // as in SgdParameter
+};
+struct AdamWStep {
+  std::vector<AdamWParameter> parameters;  // at least one
   double lr = 0;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0;
-  int64_t t = 1;
 
-  const Tensor& lead() const { return value; }
+  const Tensor& lead() const { return parameters.front().value; }
+  template <class F>
+  void for_each_tensor(F f) const {
+    for (const AdamWParameter& p : parameters) {
+      for (const Tensor* t : {&p.value, &p.grad, &p.mean, &p.square, &p.master}) f(*t);
+    }
+  }
 };
 GRAFT_KERNEL(adamw_step, (const AdamWStep& s), (s))
 

@@ -15,18 +15,17 @@ std::vector<std::string> AdamW::state_names() const {
   return {"mean", "square"};
 }
 
-void AdamW::update(const Slot& slot, double lr, double weight_decay) {
+void AdamW::update(const std::vector<const Slot*>& slots, double lr, double weight_decay) {
   kernels::AdamWStep s;
-  s.value = slot.parameter.value();
-  s.grad = slot.parameter.grad().contiguous();
-  s.mean = slot.tensors[0];
-  s.square = slot.tensors[1];
+  for (const Slot* slot : slots) {
+    s.parameters.push_back({slot->parameter.value(), slot->parameter.grad().contiguous(), slot->tensors[0],
+                            slot->tensors[1], slot->steps, slot->master()});
+  }
   s.lr = lr;
   s.beta1 = options_.beta1;
   s.beta2 = options_.beta2;
   s.eps = options_.eps;
   s.weight_decay = weight_decay;
-  s.t = slot.steps;
   kernels::adamw_step(s);
 }
 

@@ -8,13 +8,20 @@
 namespace graft::nn {
 
 double gradient_norm(const std::vector<Var>& parameters) {
-  double squares = 0;
+  std::vector<Tensor> grads;
   for (const Var& parameter : parameters) {
-    if (!parameter.needs_grad() || !parameter.grad().defined()) continue;
-    Tensor one = Tensor::empty({}, DType::f64, parameter.value().device());
-    kernels::sum_squares(parameter.grad().contiguous(), one);
-    squares += one.item();
+    if (parameter.needs_grad() && parameter.grad().defined()) grads.push_back(parameter.grad().contiguous());
   }
+  if (grads.empty()) return 0;
+  // One number for each gradient, and one wait for them all.
+  int64_t count = static_cast<int64_t>(grads.size());
+  Tensor each = Tensor::empty({count}, DType::f64, grads[0].device());
+  for (int64_t i = 0; i < count; ++i) {
+    kernels::sum_squares(grads[static_cast<size_t>(i)], each.slice(0, i, i + 1));
+  }
+  double squares = 0;
+  each = each.to(kCpu);
+  for (double square : each.span<double>()) squares += square;
   return std::sqrt(squares);
 }
 

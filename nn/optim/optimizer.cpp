@@ -7,6 +7,12 @@ namespace graft::nn {
 namespace {
 
 constexpr const char* kSteps = "steps";
+constexpr const char* kMaster = "master";
+
+// What is kept for a bf16 parameter is f32.
+DType state_type(const Tensor& value) {
+  return value.dtype() == DType::bf16 ? DType::f32 : value.dtype();
+}
 
 }  // namespace
 
@@ -41,8 +47,23 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
   }
 }
 
+std::vector<std::string> Optimizer::names_of(const Slot& slot) const {
+  std::vector<std::string> names = state_names();
+  if (slot.parameter.value().dtype() == DType::bf16) names.push_back(kMaster);
+  return names;
+}
+
+void Optimizer::begin(Slot& slot) const {
+  const Tensor& value = slot.parameter.value();
+  for (const std::string& name : names_of(slot)) {
+    slot.tensors.push_back(name == kMaster ? value.to(DType::f32)
+                                           : Tensor::zeros(value.shape(), state_type(value), value.device()));
+  }
+}
+
 void Optimizer::step(double lr) {
   for (size_t g = 0; g < groups_.size(); ++g) {
+    std::vector<Slot*> moving;
     for (Slot& slot : slots_[g]) {
       Tensor grad = slot.parameter.grad();
       if (!slot.parameter.needs_grad() || !grad.defined()) continue;
@@ -51,13 +72,12 @@ void Optimizer::step(double lr) {
                   " is not contiguous, so it cannot be moved in place");
       GRAFT_CHECK(grad.shape() == value.shape() && grad.dtype() == value.dtype(), "optimizer: ", slot.name,
                   " is ", value, ", its gradient ", grad);
-      if (slot.tensors.empty()) slot.tensors.assign(state_names().size(), Tensor());
-      for (Tensor& tensor : slot.tensors) {
-        if (!tensor.defined()) tensor = value.zeros_like();
-      }
-      ++slot.steps;
-      update(slot, lr * groups_[g].lr_scale, groups_[g].weight_decay);
+      if (slot.tensors.empty()) begin(slot);
+      moving.push_back(&slot);
     }
+    if (moving.empty()) continue;
+    for (Slot* slot : moving) ++slot->steps;
+    update({moving.begin(), moving.end()}, lr * groups_[g].lr_scale, groups_[g].weight_decay);
   }
 }
 
@@ -69,10 +89,10 @@ void Optimizer::zero_grad() {
 
 OptimizerState Optimizer::state() const {
   OptimizerState out;
-  std::vector<std::string> names = state_names();
   for (const auto& slots : slots_) {
     for (const Slot& slot : slots) {
       if (slot.steps == 0) continue;
+      std::vector<std::string> names = names_of(slot);
       for (size_t k = 0; k < names.size(); ++k) out.emplace_back(slot.name + "." + names[k], slot.tensors[k]);
       if (counts_steps()) {
         out.emplace_back(slot.name + "." + kSteps,
@@ -90,28 +110,29 @@ void Optimizer::load_state(const OptimizerState& state) {
                    "optimizer state: ", name, " is there twice or undefined");
   }
   // Everything is checked and copied before anything changes.
-  std::vector<std::string> names = state_names();
   std::vector<std::vector<Slot>> loaded = slots_;
   size_t used = 0;
-  auto take = [&](const std::string& name, const Shape& shape, DType dtype) {
+  auto take = [&](const std::string& name, const Shape& shape, DType dtype, Device device) {
     auto found = given.find(name);
     GRAFT_CHECK_AS(DataError, found != given.end(), "optimizer state: ", name, " is missing");
     GRAFT_CHECK_AS(DataError, found->second.shape() == shape && found->second.dtype() == dtype,
                    "optimizer state: ", name, " is ", found->second, ", expected ", dtype, shape);
     ++used;
-    return found->second.clone();
+    return found->second.device() == device ? found->second.clone() : found->second.to(device);
   };
   for (auto& slots : loaded) {
     for (Slot& slot : slots) {
       slot.tensors.clear();
       slot.steps = 0;
+      std::vector<std::string> names = names_of(slot);
       auto has = [&](const std::string& kind) { return given.count(slot.name + "." + kind) > 0; };
       if (std::none_of(names.begin(), names.end(), has) && !(counts_steps() && has(kSteps))) continue;
       const Tensor& value = slot.parameter.value();
       for (const std::string& kind : names) {
-        slot.tensors.push_back(take(slot.name + "." + kind, value.shape(), value.dtype()));
+        slot.tensors.push_back(
+            take(slot.name + "." + kind, value.shape(), state_type(value), value.device()));
       }
-      slot.steps = counts_steps() ? *take(slot.name + "." + kSteps, {}, DType::i64).data<int64_t>() : 1;
+      slot.steps = counts_steps() ? *take(slot.name + "." + kSteps, {}, DType::i64, kCpu).data<int64_t>() : 1;
       GRAFT_CHECK_AS(DataError, slot.steps >= 1, "optimizer state: ", slot.name, ".", kSteps, " is ",
                      slot.steps, ", must be at least 1");
     }
@@ -120,7 +141,7 @@ void Optimizer::load_state(const OptimizerState& state) {
     std::set<std::string> expected;
     for (const auto& slots : loaded) {
       for (const Slot& slot : slots) {
-        for (const std::string& kind : names) expected.insert(slot.name + "." + kind);
+        for (const std::string& kind : names_of(slot)) expected.insert(slot.name + "." + kind);
         if (counts_steps()) expected.insert(slot.name + "." + kSteps);
       }
     }

@@ -52,17 +52,25 @@ class Optimizer {
   struct Slot {
     std::string name;  // of the parameter
     Var parameter;
-    std::vector<Tensor> tensors;  // one for each of state_names(); empty before the first step
+    // One for each of state_names(), then the master of a bf16 parameter: its value in f32, which is what a
+    // step moves, as steps are often smaller than the distance of two bf16 numbers. Empty before the first
+    // step.
+    std::vector<Tensor> tensors;
     int64_t steps = 0;
+
+    Tensor master() const { return parameter.value().dtype() == DType::bf16 ? tensors.back() : Tensor(); }
   };
-  // The kinds of tensors kept for each parameter, each of its shape and type, starting at 0.
+  // The kinds of tensors kept for each parameter, each of its shape and type (f32 for bf16), starting at 0.
   virtual std::vector<std::string> state_names() const = 0;
   // Whether the number of steps matters, and so belongs to the state.
   virtual bool counts_steps() const = 0;
-  // Moves one parameter; slot.steps counts this step already.
-  virtual void update(const Slot& slot, double lr, double weight_decay) = 0;
+  // Moves parameters of one group, at least one; their steps count this one already.
+  virtual void update(const std::vector<const Slot*>& slots, double lr, double weight_decay) = 0;
 
  private:
+  // state_names() and, where there is one, the master.
+  std::vector<std::string> names_of(const Slot& slot) const;
+  void begin(Slot& slot) const;  // makes the state of a parameter's first step
   std::vector<ParameterGroup> groups_;
   std::vector<std::vector<Slot>> slots_;  // as groups_
 };
@@ -79,7 +87,7 @@ class Sgd : public Optimizer {
  private:
   std::vector<std::string> state_names() const override;
   bool counts_steps() const override { return false; }
-  void update(const Slot& slot, double lr, double weight_decay) override;
+  void update(const std::vector<const Slot*>& slots, double lr, double weight_decay) override;
   SgdOptions options_;
 };
 
@@ -95,7 +103,7 @@ class AdamW : public Optimizer {
  private:
   std::vector<std::string> state_names() const override;
   bool counts_steps() const override { return true; }
-  void update(const Slot& slot, double lr, double weight_decay) override;
+  void update(const std::vector<const Slot*>& slots, double lr, double weight_decay) override;
   AdamWOptions options_;
 };
 

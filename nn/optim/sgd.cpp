@@ -13,11 +13,13 @@ std::vector<std::string> Sgd::state_names() const {
   return options_.momentum != 0 ? std::vector<std::string>{"velocity"} : std::vector<std::string>{};
 }
 
-void Sgd::update(const Slot& slot, double lr, double weight_decay) {
+void Sgd::update(const std::vector<const Slot*>& slots, double lr, double weight_decay) {
   kernels::SgdStep s;
-  s.value = slot.parameter.value();
-  s.grad = slot.parameter.grad().contiguous();
-  if (options_.momentum != 0) s.velocity = slot.tensors[0];
+  for (const Slot* slot : slots) {
+    Tensor velocity = options_.momentum != 0 ? slot->tensors[0] : Tensor();
+    s.parameters.push_back(
+        {slot->parameter.value(), slot->parameter.grad().contiguous(), velocity, slot->master()});
+  }
   s.lr = lr;
   s.momentum = options_.momentum;
   s.weight_decay = weight_decay;

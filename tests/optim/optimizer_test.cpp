@@ -28,17 +28,20 @@ const std::vector<std::string> kOptimizers = {"sgd",          "sgd_decay", "sgd_
 
 // Two parameters under random gradients, a function of the step.
 struct Training {
-  explicit Training(const std::string& name, DType dtype = DType::f32)
-      : parameters{Var(random_tensor({40, 500}, 1, dtype), true), Var(random_tensor({7}, 2, dtype), true)},
+  explicit Training(const std::string& name, DType dtype = DType::f32, Device device = kCpu)
+      : parameters{Var(random_tensor({40, 500}, 1, dtype).to(device), true),
+                   Var(random_tensor({7}, 2, dtype).to(device), true)},
         optimizer(make(name, parameters)) {}
   void steps(int from, int to) {
     for (int k = from; k < to; ++k) {
       for (const Var& p : parameters) {
-        p.set_grad(random_tensor(p.shape(), static_cast<uint64_t>(100 + k), p.value().dtype()));
+        Tensor grad = random_tensor(p.shape(), static_cast<uint64_t>(100 + k), p.value().dtype());
+        p.set_grad(grad.to(p.value().device()));
       }
       optimizer->step(0.01);
     }
   }
+  Tensor value(size_t i) const { return parameters[i].value().to(kCpu); }
   std::vector<Var> parameters;
   std::unique_ptr<Optimizer> optimizer;
 };
@@ -47,15 +50,16 @@ struct Training {
 
 TEST_CASE("optimizer: PyTorch's trajectories over 20 steps") {
   Golden golden("ops.json");
-  on_every_cpu_level([&] {
-    for (DType dtype : {DType::f32, DType::f64}) {
+  on_every_device([&](Device device) {
+    for (DType dtype : float_types(device)) {
+      if (dtype == DType::bf16) continue;  // the recorded gradients are no bf16 numbers
       for (const std::string& name : kOptimizers) {
         INFO(name << " " << std::string(to_text(dtype)));
         std::vector<Var> parameters;
         std::vector<Tensor> grads, paths;
         for (int i = 0; i < 2; ++i) {
-          parameters.emplace_back(golden.tensor(str("optimizer.start.", i), dtype).clone(), true);
-          grads.push_back(golden.tensor(str("optimizer.grads.", i), dtype));
+          parameters.emplace_back(golden.tensor(str("optimizer.start.", i), dtype).to(device).clone(), true);
+          grads.push_back(golden.tensor(str("optimizer.grads.", i), dtype).to(device));
           paths.push_back(golden.tensor(str("optimizer.", name, ".", i)));
         }
         auto optimizer = make(name, parameters);
@@ -68,7 +72,7 @@ TEST_CASE("optimizer: PyTorch's trajectories over 20 steps") {
           optimizer->step(0.1 / static_cast<double>(1 + step));
           for (size_t i = 0; i < 2; ++i) {
             Tensor expected = paths[i].slice(0, step, step + 1).reshape(parameters[i].shape());
-            CHECK(max_relative_difference(parameters[i].value(), expected) <=
+            CHECK(max_relative_difference(parameters[i].value().to(kCpu), expected) <=
                   (dtype == DType::f32 ? 2e-6 : 1e-13));
           }
         }
@@ -87,38 +91,45 @@ TEST_CASE("optimizer: groups have their own rate and decay") {
 }
 
 TEST_CASE("optimizer: a parameter that is frozen, or has no gradient, keeps every bit, weight decay or not") {
-  for (const std::string& name : kOptimizers) {
-    Training t(name);
-    t.steps(0, 3);  // momentum has built up
-    t.parameters[0].set_requires_grad(false);
-    std::string before = sha256(t.parameters[0].value()), moving = sha256(t.parameters[1].value());
-    for (int k = 0; k < 20; ++k) {
-      t.parameters[0].set_grad(
-          random_tensor({40, 500}, 1, DType::f32));  // even if somebody left a gradient there
-      t.parameters[1].set_grad(random_tensor({7}, 1, DType::f32));
+  for (Device device : devices()) {
+    for (const std::string& name : kOptimizers) {
+      Training t(name, DType::f32, device);
+      t.steps(0, 3);  // momentum has built up
+      t.parameters[0].set_requires_grad(false);
+      std::string before = sha256(t.value(0)), moving = sha256(t.value(1));
+      for (int k = 0; k < 20; ++k) {
+        // Even if somebody left a gradient there.
+        t.parameters[0].set_grad(random_tensor({40, 500}, 1, DType::f32).to(device));
+        t.parameters[1].set_grad(random_tensor({7}, 1, DType::f32).to(device));
+        t.optimizer->step(0.01);
+      }
+      CHECK(sha256(t.value(0)) == before);
+      CHECK(sha256(t.value(1)) != moving);
+      moving = sha256(t.value(1));
+      t.optimizer->zero_grad();
       t.optimizer->step(0.01);
+      CHECK(sha256(t.value(1)) == moving);
     }
-    CHECK(sha256(t.parameters[0].value()) == before);
-    CHECK(sha256(t.parameters[1].value()) != moving);
-    moving = sha256(t.parameters[1].value());
-    t.optimizer->zero_grad();
-    t.optimizer->step(0.01);
-    CHECK(sha256(t.parameters[1].value()) == moving);
   }
 }
 
 TEST_CASE("optimizer: a resumed run equals an uninterrupted one, bit by bit") {
-  for (const std::string& name : kOptimizers) {
-    INFO(name);
-    Training whole(name), first(name), second(name);
-    whole.steps(0, 10);
-    first.steps(0, 4);
-    for (size_t i = 0; i < 2; ++i) second.parameters[i].value().copy_from(first.parameters[i].value());
-    second.optimizer->load_state(first.optimizer->state());
-    first.steps(4, 7);  // the copy must not follow
-    second.steps(4, 10);
-    for (size_t i = 0; i < 2; ++i)
-      CHECK(bit_equal(second.parameters[i].value(), whole.parameters[i].value()));
+  for (Device device : devices()) {
+    for (DType dtype : float_types(device)) {
+      for (const std::string& name : kOptimizers) {
+        INFO(to_text(device) << " " << std::string(to_text(dtype)) << " " << name);
+        Training whole(name, dtype, device), first(name, dtype, device), second(name, dtype, device);
+        whole.steps(0, 10);
+        first.steps(0, 4);
+        for (size_t i = 0; i < 2; ++i) second.parameters[i].value().copy_from(first.parameters[i].value());
+        OptimizerState state = first.optimizer->state();
+        for (auto& [key, tensor] : state) tensor = tensor.to(kCpu);  // as from a file
+        second.optimizer->load_state(state);
+        first.steps(4, 7);  // the copy must not follow
+        second.steps(4, 10);
+        for (size_t i = 0; i < 2; ++i) CHECK(bit_equal(second.value(i), whole.value(i)));
+      }
+    }
   }
 }
 
@@ -188,4 +199,52 @@ TEST_CASE("optimizer: any size, and errors") {
   check_throws<Error>([&] { Sgd({{"a", {p, q}, 1, 0, {"x"}}}); }, {"2 parameters and 1 names"});
   check_throws<UsageError>([&] { Sgd({{"a", {p}}}, {0, true}); }, {"nesterov"});
   check_throws<UsageError>([&] { AdamW({{"a", {p}}}, {0.9, 1}); }, {"betas"});
+}
+
+TEST_CASE("optimizer: bf16 parameters follow the f32 ones, however small the steps") {
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    for (const std::string& name : kOptimizers) {
+      INFO(name);
+      Var p(random_tensor({3, 701}, 1, DType::bf16).to(device), true), q(p.value().to(DType::f32), true);
+      auto half = make(name, {p}), single = make(name, {q});
+      Tensor start = p.value().clone();
+      for (uint64_t k = 0; k < 50; ++k) {
+        Tensor grad = random_tensor({3, 701}, 10, DType::bf16).to(device);
+        p.set_grad(grad);
+        q.set_grad(grad.to(DType::f32));
+        for (auto* optimizer : {half.get(), single.get()}) optimizer->step(1e-5);
+      }
+      CHECK(bit_equal(p.value().to(kCpu), q.value().to(DType::bf16).to(kCpu)));
+      CHECK_FALSE(bit_equal(p.value().to(kCpu), start.to(kCpu)));
+      REQUIRE(half->state().size() > 0);
+      bool has_master = false;
+      for (const auto& [key, tensor] : half->state()) {
+        has_master = has_master || (key == "all.0.master" && tensor.dtype() == DType::f32);
+      }
+      CHECK(has_master);
+    }
+  }
+}
+
+TEST_CASE("optimizer: more parameters than one launch takes, of any size, of two types") {
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    std::vector<Var> there, here;
+    for (int64_t i = 0; i < 600; ++i) {
+      int64_t n = i % 100 == 7 ? 3000 + i : i % 5;  // some have no element
+      Tensor value = random_tensor({n}, static_cast<uint64_t>(i), i % 2 == 0 ? DType::f32 : DType::bf16);
+      Tensor grad = random_tensor({n}, static_cast<uint64_t>(i + 1000), value.dtype());
+      there.emplace_back(value.to(device), true);
+      here.emplace_back(value.to(DType::f32).clone(), true);
+      there.back().set_grad(grad.to(device));
+      here.back().set_grad(grad.to(DType::f32));
+    }
+    make("adamw", there)->step(0.01);
+    make("adamw", here)->step(0.01);
+    for (size_t i = 0; i < there.size(); ++i) {
+      Tensor value = there[i].value().to(kCpu), expected = here[i].value();
+      CHECK_MESSAGE(max_relative_difference(value, expected) <= tolerance(value.dtype()), "parameter " << i);
+    }
+  }
 }
