@@ -20,6 +20,7 @@ endfunction()
 
 file(GLOB sim_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/sim/*.cpp)
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+list(FILTER cuda_sources EXCLUDE REGEX "/cuda/runtime\\.cu$")  # the simulator has its own
 graft_sim_compile(${cuda_sources})
 target_sources(graft PRIVATE ${sim_sources} ${cuda_sources})
 

@@ -1,5 +1,6 @@
 #include "core/device.h"
 
+#include "core/accelerator.h"
 #include "core/str.h"
 
 namespace graft {
@@ -9,7 +10,10 @@ std::string to_text(Device device) {
 }
 
 std::vector<Device> devices() {
-  return {kCpu};
+  std::vector<Device> found = {kCpu};
+  int count = accelerator() ? accelerator()->device_count() : 0;
+  for (int i = 0; i < count; ++i) found.push_back({Device::Type::cuda, i});
+  return found;
 }
 
 }  // namespace graft

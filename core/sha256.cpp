@@ -61,6 +61,7 @@ Sha256& Sha256::add(const void* data, size_t bytes) {
 }
 
 Sha256& Sha256::add(const Tensor& tensor) {
+  tensor.require_cpu("sha256");
   add(to_text(tensor));
   Tensor t = tensor.contiguous();
   return add(t.raw(), static_cast<size_t>(t.bytes()));

@@ -9,9 +9,12 @@
 
 namespace graft {
 
+class BlockCache;
+
 class Storage {
  public:
-  // `bytes` uninitialised bytes, aligned to 64. Throws MemoryError, naming the size, when there is no memory.
+  // `bytes` uninitialised bytes, aligned to 64. Throws MemoryError, naming the size, when there is no memory,
+  // and DeviceError where there is no such device.
   static std::shared_ptr<Storage> allocate(int64_t bytes, Device device);
   ~Storage();
   Storage(const Storage&) = delete;
@@ -22,12 +25,11 @@ class Storage {
   Device device() const { return device_; }
 
  private:
-  Storage(void* data, int64_t bytes, int64_t reserved, Device device)
-      : data_(data), bytes_(bytes), reserved_(reserved), device_(device) {}
-  void* data_;
+  Storage(BlockCache& cache, int64_t bytes, Device device);
+  BlockCache& cache_;  // where the bytes go back to
   int64_t bytes_;
-  int64_t reserved_;
   Device device_;
+  void* data_;
 };
 
 // What all storages of a device hold together.
@@ -38,7 +40,7 @@ struct MemoryUse {
 MemoryUse memory_use(Device device = kCpu);
 void reset_peak_memory(Device device = kCpu);
 
-// Gives the cached, unused blocks back to the system.
+// Gives the cached, unused blocks of all devices back to the system.
 void release_cached_memory();
 
 }  // namespace graft

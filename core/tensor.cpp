@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "core/accelerator.h"
+
 namespace graft {
 namespace {
 
@@ -86,13 +88,16 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   Tensor t = empty(shape, dtype, device);
-  GRAFT_CHECK(!device.is_cuda(), "zeros: only on the CPU");
-  if (t.bytes() > 0) std::memset(t.raw(), 0, static_cast<size_t>(t.bytes()));
+  if (device.is_cuda()) {
+    t.fill(0);
+  } else if (t.bytes() > 0) {
+    std::memset(t.raw(), 0, static_cast<size_t>(t.bytes()));
+  }
   return t;
 }
 
-Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
-  Tensor t = empty(shape, dtype);
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
+  Tensor t = empty(shape, dtype, device);
   t.fill(value);
   return t;
 }
@@ -108,6 +113,7 @@ bool Tensor::is_contiguous() const {
 
 double Tensor::item() const {
   GRAFT_CHECK(defined() && numel() == 1, "item: needs one element, got ", *this);
+  require_cpu("item");
   double value = 0;
   with_any(dtype_, [&](auto zero) { value = convert<double>(*data<decltype(zero)>()); });
   return value;
@@ -185,14 +191,33 @@ Tensor Tensor::clone() const {
 }
 
 Tensor Tensor::to(Device device) const {
-  if (device == this->device()) return *this;
-  fail<DeviceError>("to: this build cannot copy from ", this->device(), " to ", device);
+  if (!defined() || device == this->device()) return *this;
+  Tensor source = contiguous(), result = empty(shape_, dtype_, device);
+  int64_t n = bytes();
+  if (n == 0) return result;
+  if (!device.is_cuda()) {
+    accelerator_of(source.device()).download(source.device().index, result.raw(), source.raw(), n);
+  } else if (!source.device().is_cuda()) {
+    accelerator_of(device).upload(device.index, result.raw(), source.raw(), n);
+  } else {
+    accelerator_of(device).copy(device.index, result.raw(), source.device().index, source.raw(), n);
+  }
+  return result;
+}
+
+void Tensor::require_cpu(const char* what) const {
+  GRAFT_CHECK_AS(DeviceError, !device().is_cuda(), what, ": ", *this, " is on ", device(),
+                 "; copy it with .to(kCpu) first");
 }
 
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
   Tensor result = empty(shape_, dtype, device());
   Tensor source = contiguous();
+  if (device().is_cuda()) {
+    if (numel() > 0) accelerator_of(device()).convert(source, result);
+    return result;
+  }
   with_any(dtype_, [&](auto from) {
     with_any(dtype, [&](auto to) {
       using From = decltype(from);
@@ -207,8 +232,17 @@ Tensor Tensor::to(DType dtype) const {
 
 void Tensor::copy_from(const Tensor& source) const {
   GRAFT_CHECK(shape_ == source.shape_ && dtype_ == source.dtype_, "copy: ", source, " into ", *this);
+  GRAFT_CHECK_AS(DeviceError, device() == source.device(), "copy: from ", source.device(), " to ", device(),
+                 "; call .to(", device(), ") first");
   if (numel() == 0) return;
-  if (is_contiguous() && source.is_contiguous()) {
+  if (device().is_cuda()) {
+    Accelerator& on = accelerator_of(device());
+    if (is_contiguous() && source.is_contiguous()) {
+      on.copy(device().index, raw(), device().index, source.raw(), bytes());
+    } else {
+      on.copy_strided(source, *this);
+    }
+  } else if (is_contiguous() && source.is_contiguous()) {
     std::memmove(raw(), source.raw(), static_cast<size_t>(bytes()));
   } else {
     copy_strided(source, *this);
@@ -216,6 +250,10 @@ void Tensor::copy_from(const Tensor& source) const {
 }
 
 void Tensor::fill(double value) const {
+  if (device().is_cuda()) {
+    if (numel() > 0) accelerator_of(device()).fill(*this, value);
+    return;
+  }
   with_any(dtype_, [&](auto zero) {
     using T = decltype(zero);
     T v = convert<T>(value);
@@ -231,6 +269,8 @@ std::string to_text(const Tensor& tensor) {
 bool bit_equal(const Tensor& a, const Tensor& b) {
   if (!a.defined() || !b.defined()) return a.defined() == b.defined();
   if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
+  a.require_cpu("bit_equal");
+  b.require_cpu("bit_equal");
   Tensor x = a.contiguous(), y = b.contiguous();
   return x.numel() == 0 || std::memcmp(x.raw(), y.raw(), static_cast<size_t>(x.bytes())) == 0;
 }

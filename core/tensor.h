@@ -20,7 +20,7 @@ class Tensor {
   static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = kCpu);
   static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = kCpu);
   // Every element the same value, converted to dtype.
-  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
+  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = kCpu);
   // A CPU tensor with a copy of the values, in row-major order.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape) {
@@ -64,10 +64,11 @@ class Tensor {
   // The elements of a contiguous CPU tensor.
   template <class T>
   std::span<T> span() const {
+    require_cpu("span");
     GRAFT_CHECK(is_contiguous(), "tensor: span of a tensor that is not contiguous");
     return {data<T>(), static_cast<size_t>(numel())};
   }
-  // The value of a tensor with one element, of a float or integer type.
+  // The value of a CPU tensor with one element, of a float or integer type.
   double item() const;
 
   // Views: the same elements under other sizes. reshape needs a contiguous tensor.
@@ -77,13 +78,18 @@ class Tensor {
   Tensor permute(std::initializer_list<int> axes) const;
   Tensor as_strided(const Shape& shape, const Shape& strides, int64_t offset) const;  // bounds are checked
 
-  // Copies. contiguous() is free where the tensor is contiguous already.
+  // Copies. contiguous() is free where the tensor is contiguous already. to(device) is the only way from one
+  // device to another: everything else throws DeviceError rather than copy, or wait, behind the caller's
+  // back.
   Tensor contiguous() const;
   Tensor clone() const;
-  Tensor to(Device device) const;
-  Tensor to(DType dtype) const;  // rounds to nearest, ties to even; free where the type is the same
-  void copy_from(const Tensor& source) const;  // same shape and type; writes this tensor's elements
+  Tensor to(Device device) const;  // free where it is there already; else contiguous
+  Tensor to(DType dtype) const;    // rounds to nearest, ties to even; free where the type is the same
+  void copy_from(const Tensor& source) const;  // same shape, type, device; writes this tensor's elements
   void fill(double value) const;
+
+  // Throws DeviceError where the elements cannot be read by the program itself.
+  void require_cpu(const char* what) const;
 
  private:
   std::shared_ptr<Storage> storage_;
@@ -96,7 +102,7 @@ class Tensor {
 // "f32[2, 3]", "undefined"
 std::string to_text(const Tensor& tensor);
 
-// Same type, shape and bits. NaN equals NaN of the same bits; 0 and -0 differ.
+// Same type, shape and bits, of two CPU tensors. NaN equals NaN of the same bits; 0 and -0 differ.
 bool bit_equal(const Tensor& a, const Tensor& b);
 
 }  // namespace graft

@@ -26,6 +26,11 @@ struct ConvEpilogue {
   Tensor shift = {};     // [O]; undefined: 0
   Tensor residual = {};  // like y; undefined: 0
   Activation act = Activation::none;
+
+  template <class F>
+  void for_each_tensor(F f) const {
+    for (const Tensor* t : {&scale, &shift, &residual}) f(*t);
+  }
 };
 
 GRAFT_KERNEL(conv2d,

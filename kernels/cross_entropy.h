@@ -22,6 +22,10 @@ struct CrossEntropyArguments {
   Tensor dlogits;  // as logits, or undefined where not wanted; rows that are ignored get 0
 
   const Tensor& lead() const { return logits; }
+  template <class F>
+  void for_each_tensor(F f) const {
+    for (const Tensor* t : {&logits, &labels, &class_weights, &loss, &dlogits}) f(*t);
+  }
 };
 
 GRAFT_KERNEL(cross_entropy, (const CrossEntropyArguments& arguments), (arguments))

@@ -5,9 +5,17 @@
 //   GRAFT_KERNEL(softmax, (const Tensor& x, const Tensor& y), (x, y))
 //
 // which makes kernels::softmax(x, y): it calls cuda::softmax for a CUDA tensor, else the cpu::v2, v3 or v4
-// twin. The first argument decides on the device.
+// twin. The first argument decides on the device; a tensor on another one is an error.
+//
+// A header's CUDA kernels are in kernels/cuda/<stem>.cu. Until that file exists, calling one throws
+// DeviceError, naming it: cmake/cuda.cmake has the compiler read the header once more, with
+// GRAFT_KERNELS_TO_COME, and GRAFT_KERNEL then defines the cuda:: functions that throw. So a file that
+// arrives replaces them all.
 #pragma once
 
+#ifdef GRAFT_CUDA
+#include "core/accelerator.h"
+#endif
 #include "core/tensor.h"
 
 namespace graft::kernels {
@@ -27,16 +35,38 @@ constexpr std::string_view to_text(CpuLevel level) {
   return level == CpuLevel::v4 ? "v4" : level == CpuLevel::v3 ? "v3" : "v2";
 }
 
-inline bool on_cuda(const Tensor& lead) {
-  return lead.device().is_cuda();
+// The device of a kernel's first argument: a tensor, or a struct of arguments whose lead() is one.
+inline Device device_of(const Tensor& lead) {
+  return lead.device();
 }
 template <class Struct>
 requires requires(const Struct& s) {
   s.lead();
-}  // argument structs say which tensor leads
-bool on_cuda(const Struct& s) {
-  return on_cuda(s.lead());
 }
+Device device_of(const Struct& s) {
+  return device_of(s.lead());
+}
+
+// Throws DeviceError where a tensor among the arguments is not on `device`. Structs that hold tensors show
+// them with for_each_tensor(f).
+template <class Argument>
+void require_device(const char* op, Device device, const Argument& argument) {
+  if constexpr (std::is_same_v<Argument, Tensor>) {
+    GRAFT_CHECK_AS(DeviceError, !argument.defined() || argument.device() == device, op, ": ", argument,
+                   " is on ", argument.device(), ", the first argument on ", device, "; copy it with .to(",
+                   device, ")");
+  } else if constexpr (requires { argument.for_each_tensor([](const Tensor&) {}); }) {
+    argument.for_each_tensor([&](const Tensor& t) { require_device(op, device, t); });
+  }
+}
+struct Arguments {
+  const char* op;
+  Device device;
+  template <class... Each>
+  void check(const Each&... arguments) const {
+    (require_device(op, device, arguments), ...);
+  }
+};
 
 template <class First, class... Rest>
 const First& first_of(const First& first, const Rest&...) {
@@ -65,21 +95,36 @@ const First& first_of(const First& first, const Rest&...) {
 #endif
 
 #ifdef GRAFT_CUDA
-#define GRAFT_CUDA_CALL(name, args) return cuda::name args
+#define GRAFT_CUDA_CALL(device, name, args)            \
+  ::graft::accelerator_of(device).use((device).index); \
+  return cuda::name args
 #else
-#define GRAFT_CUDA_CALL(name, args) \
+#define GRAFT_CUDA_CALL(device, name, args) \
   ::graft::fail<::graft::DeviceError>(#name ": this build has no CUDA backend")
 #endif
 
-#define GRAFT_KERNEL(name, params, args)                                                         \
-  namespace cpu::v2 {                                                                            \
-  void name params;                                                                              \
-  }                                                                                              \
-  GRAFT_CPU_V3_V4_DECLARE(name, params)                                                          \
-  namespace cuda {                                                                               \
-  void name params;                                                                              \
-  }                                                                                              \
-  inline void name params {                                                                      \
-    if (::graft::kernels::on_cuda(::graft::kernels::first_of args)) GRAFT_CUDA_CALL(name, args); \
-    GRAFT_CPU_CALL(name, args);                                                                  \
+#ifdef GRAFT_KERNELS_TO_COME
+#define GRAFT_CUDA_DECLARE(name, params)                                                      \
+  void name params {                                                                          \
+    ::graft::fail<::graft::DeviceError>(#name ": has no CUDA kernel yet; run it on the CPU"); \
+  }
+#else
+#define GRAFT_CUDA_DECLARE(name, params) void name params;
+#endif
+
+#define GRAFT_KERNEL(name, params, args)                                                    \
+  namespace cpu::v2 {                                                                       \
+  void name params;                                                                         \
+  }                                                                                         \
+  GRAFT_CPU_V3_V4_DECLARE(name, params)                                                     \
+  namespace cuda {                                                                          \
+  GRAFT_CUDA_DECLARE(name, params)                                                          \
+  }                                                                                         \
+  inline void name params {                                                                 \
+    ::graft::Device device_ = ::graft::kernels::device_of(::graft::kernels::first_of args); \
+    ::graft::kernels::Arguments{#name, device_}.check args;                                 \
+    if (device_.is_cuda()) {                                                                \
+      GRAFT_CUDA_CALL(device_, name, args);                                                 \
+    }                                                                                       \
+    GRAFT_CPU_CALL(name, args);                                                             \
   }

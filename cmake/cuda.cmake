@@ -1,0 +1,48 @@
+# The CUDA backend, kernels/cuda/*.cu: for GPUs of compute capability 8.0 and up by nvcc, or for the simulator
+# (GRAFT_SIM) by the host compiler.
+
+target_compile_definitions(graft_options INTERFACE GRAFT_CUDA)
+target_compile_definitions(graft PUBLIC GRAFT_CUDA)
+
+# Ops whose CUDA kernels are still to come: for each kernels/<stem>.h without a kernels/cuda/<stem>.cu a file that
+# defines the header's cuda:: functions as errors that name the op. kernels/dispatch.h has the other half.
+file(GLOB contracts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/kernels/*.h)
+foreach(contract ${contracts})
+  string(REGEX REPLACE "\\.h$" "" stem ${contract})
+  file(STRINGS ${PROJECT_SOURCE_DIR}/kernels/${contract} declared REGEX "^GRAFT_KERNEL\\(" LIMIT_COUNT 1)
+  if(declared AND NOT EXISTS ${PROJECT_SOURCE_DIR}/kernels/cuda/${stem}.cu)
+    set(to_come ${PROJECT_BINARY_DIR}/cuda_to_come/${stem}.cpp)
+    file(CONFIGURE OUTPUT ${to_come} CONTENT [[
+#define GRAFT_KERNELS_TO_COME
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#include "kernels/@contract@"
+]] @ONLY)
+    target_sources(graft PRIVATE ${to_come})
+  endif()
+endforeach()
+
+if(GRAFT_SIM)
+  include(${CMAKE_CURRENT_LIST_DIR}/sim.cmake)
+  return()
+endif()
+
+# Before the language is enabled: without it nvcc would try an architecture that CUDA 13 no longer has.
+set(CMAKE_CUDA_ARCHITECTURES 80)
+enable_language(CUDA)
+# CMake 3.25 does not know that nvcc 13 speaks C++20.
+set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+set(CMAKE_CUDA_STANDARD 20)
+find_package(CUDAToolkit REQUIRED)
+
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+add_library(graft_cuda OBJECT ${cuda_sources})
+target_link_libraries(graft_cuda PRIVATE graft_options)
+# sm_80 for every GPU from Ampere on, as PTX too for those that come; sm_90a for wgmma and TMA.
+set_target_properties(graft_cuda PROPERTIES CUDA_ARCHITECTURES OFF)
+target_compile_options(graft_cuda PRIVATE -gencode=arch=compute_80,code=[sm_80,compute_80]
+                       -gencode=arch=compute_90a,code=sm_90a -Xcompiler=-Wall,-Wextra
+                       # Registers that spill, or an array in local memory, must not pass unseen.
+                       -Xptxas=--warn-on-spills,--warn-on-local-memory-usage,--warning-as-error
+                       $<$<BOOL:${GRAFT_WERROR}>:-Werror=all-warnings>)
+target_sources(graft PRIVATE $<TARGET_OBJECTS:graft_cuda>)
+target_link_libraries(graft PUBLIC CUDA::cudart_static)

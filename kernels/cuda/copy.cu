@@ -1,0 +1,151 @@
+#include "kernels/cuda/copy.h"
+
+#include <cstring>
+
+#include "kernels/cuda/elements.h"
+#include "kernels/cuda/launch.h"
+
+namespace graft::kernels::cuda {
+namespace {
+
+// Sizes and the strides of two tensors, in elements, without axes of size 1 and with neighbouring axes joined
+// where both tensors step over them as over one.
+struct Walk {
+  int rank = 0;
+  int64_t sizes[Shape::kMaxRank];
+  int64_t from[Shape::kMaxRank];
+  int64_t to[Shape::kMaxRank];
+};
+
+Walk walk_of(const Shape& shape, const Shape& from, const Shape& to) {
+  Walk w;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (shape[axis] == 1) continue;
+    int last = w.rank - 1;
+    if (last >= 0 && w.from[last] == from[axis] * shape[axis] && w.to[last] == to[axis] * shape[axis]) {
+      w.sizes[last] *= shape[axis];
+    } else {
+      last = w.rank++;
+      w.sizes[last] = shape[axis];
+    }
+    w.from[last] = from[axis];
+    w.to[last] = to[axis];
+  }
+  return w;
+}
+
+// One thread per element, in row-major order.
+template <class T>
+__global__ void copy_elements(const T* from, T* to, int64_t n, const __grid_constant__ Walk walk) {
+  int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  int64_t a = 0, b = 0;
+  for (int axis = walk.rank - 1; axis >= 0; --axis) {
+    int64_t rest = i / walk.sizes[axis], at = i - rest * walk.sizes[axis];
+    a += at * walk.from[axis];
+    b += at * walk.to[axis];
+    i = rest;
+  }
+  to[b] = from[a];
+}
+
+// One thread per element.
+template <class T>
+__global__ void fill_elements(T value, T* to, int64_t n, const __grid_constant__ Walk walk) {
+  int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  int64_t b = 0;
+  for (int axis = walk.rank - 1; axis >= 0; --axis) {
+    int64_t rest = i / walk.sizes[axis];
+    b += (i - rest * walk.sizes[axis]) * walk.to[axis];
+    i = rest;
+  }
+  to[b] = value;
+}
+
+template <class T>
+inline constexpr bool kIsHalf = std::is_same_v<T, __nv_bfloat16> || std::is_same_v<T, __half>;
+
+// The 16-bit floats are converted by way of float, the others as C++ does.
+template <class To, class From>
+__device__ To converted(From value) {
+  if constexpr (std::is_same_v<To, From>) {
+    return value;
+  } else if constexpr (kIsHalf<From>) {
+    return converted<To>(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, __nv_bfloat16>) {
+    return __float2bfloat16_rn(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, __half>) {
+    return __float2half_rn(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+// One thread per element.
+template <class From, class To>
+__global__ void convert_elements(const From* from, To* to, int64_t n) {
+  int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i < n) to[i] = converted<To>(from[i]);
+}
+
+// Moving bits needs only their number: f(an unsigned integer of the element's size).
+template <class F>
+void with_bits(DType t, F&& f) {
+  switch (size_of(t)) {
+    case 1: f(uint8_t{}); return;
+    case 2: f(uint16_t{}); return;
+    case 4: f(uint32_t{}); return;
+    default: f(uint64_t{}); return;
+  }
+}
+
+template <class F>
+void with_any(DType t, F&& f) {
+  switch (t) {
+    case DType::f32: f(float{}); return;
+    case DType::f64: f(double{}); return;
+    case DType::bf16: f(__nv_bfloat16{}); return;
+    case DType::f16: f(__half{}); return;
+    case DType::i64: f(int64_t{}); return;
+    case DType::i32: f(int32_t{}); return;
+    case DType::u8: f(uint8_t{}); return;
+    case DType::b8: f(bool{}); return;
+  }
+}
+
+}  // namespace
+
+void copy_strided(const Tensor& from, const Tensor& to) {
+  Walk walk = walk_of(from.shape(), from.strides(), to.strides());
+  with_bits(from.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    launch("copy_elements", copy_elements<T>, one_thread_per(from.numel()), static_cast<const T*>(from.raw()),
+           static_cast<T*>(to.raw()), from.numel(), walk);
+  });
+}
+
+void convert(const Tensor& from, const Tensor& to) {
+  with_any(from.dtype(), [&](auto a) {
+    with_any(to.dtype(), [&](auto b) {
+      using From = decltype(a);
+      using To = decltype(b);
+      launch("convert_elements", convert_elements<From, To>, one_thread_per(from.numel()), data<From>(from),
+             data<To>(to), from.numel());
+    });
+  });
+}
+
+void fill(const Tensor& tensor, double value) {
+  Tensor one = Tensor::full({}, value, tensor.dtype());  // converted on the CPU
+  Walk walk = walk_of(tensor.shape(), tensor.strides(), tensor.strides());
+  with_bits(tensor.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T bits;
+    std::memcpy(&bits, one.raw(), sizeof bits);
+    launch("fill_elements", fill_elements<T>, one_thread_per(tensor.numel()), bits,
+           static_cast<T*>(tensor.raw()), tensor.numel(), walk);
+  });
+}
+
+}  // namespace graft::kernels::cuda

@@ -1,0 +1,88 @@
+// The simulated device, behind core's Accelerator: the CPU's own memory, and copies that are done when they
+// return.
+#include "kernels/cuda/runtime.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "core/accelerator.h"
+#include "core/error.h"
+#include "kernels/cuda/copy.h"
+#include "kernels/cuda/sim/arena.h"
+
+namespace graft {
+namespace {
+
+using kernels::cuda::Fault;
+
+// cudaMalloc aligns to 256 bytes, and kernels may count on it.
+struct Memory : BlockSource {
+  void* take(int64_t bytes) override {
+    return std::aligned_alloc(256, static_cast<size_t>((bytes + 255) / 256 * 256));
+  }
+  void give(void* block) override { std::free(block); }
+  int64_t most_cached() const override { return int64_t{1} << 30; }
+  std::string name() const override { return to_text(Device{Device::Type::cuda, 0}); }
+};
+
+class SimulatedDevice : public Accelerator {
+ public:
+  int device_count() override { return 1; }
+  std::string describe(int) override { return "simulated on the CPU"; }
+  bool is_hardware() const override { return false; }
+  void use(int) override {}
+  BlockSource& memory(int) override { return memory_; }
+
+  void synchronize(int) override {
+    Fault found = fault_;
+    fault_ = {};
+    if (found.raise) found.raise(found.values);
+  }
+  void upload(int, void* to, const void* from, int64_t bytes) override { move(to, from, bytes); }
+  void download(int index, void* to, const void* from, int64_t bytes) override {
+    move(to, from, bytes);
+    synchronize(index);
+  }
+  void copy(int, void* to, int, const void* from, int64_t bytes) override { move(to, from, bytes); }
+
+  void copy_strided(const Tensor& from, const Tensor& to) override { kernels::cuda::copy_strided(from, to); }
+  void convert(const Tensor& from, const Tensor& to) override { kernels::cuda::convert(from, to); }
+  void fill(const Tensor& tensor, double value) override { kernels::cuda::fill(tensor, value); }
+
+  Fault* fault() { return &fault_; }
+
+ private:
+  static void move(void* to, const void* from, int64_t bytes) {
+    std::memmove(to, from, static_cast<size_t>(bytes));
+  }
+
+  Memory memory_;
+  Fault fault_{};
+};
+
+// Never destroyed: tensors of static lifetime may be freed after main has returned.
+SimulatedDevice& device() {
+  static SimulatedDevice* one = new SimulatedDevice;
+  return *one;
+}
+
+}  // namespace
+
+Accelerator& cuda_accelerator() {
+  return device();
+}
+
+namespace kernels::cuda {
+
+// The multiprocessors are few, so that a kernel which counts on them has more than one round of work in a
+// test.
+DeviceFacts facts() {
+  return {allowed_capability(90), 4, static_cast<int64_t>(sim::kMaxShared)};
+}
+
+Fault* fault_slot() {
+  return device().fault();
+}
+
+}  // namespace kernels::cuda
+}  // namespace graft
