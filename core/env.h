@@ -38,12 +38,11 @@ inline std::string parity() {
 inline bool require_cuda() {
   return get("GRAFT_REQUIRE_CUDA") == "1";
 }
-<<<<<<< HEAD
 // GRAFT_SIM_SCHEDULE: the order in which the kernel simulator runs a block's threads: forward, reversed, random
 // or random:SEED; unset, forward. Results must not depend on it.
 inline std::string sim_schedule() {
   return get("GRAFT_SIM_SCHEDULE");
-=======
+}
 // GRAFT_SYNC: 1 waits for each CUDA kernel, so that an error names the kernel that made it.
 inline bool sync() {
   return get("GRAFT_SYNC") == "1";
@@ -56,7 +55,6 @@ inline bool debug() {
 // simulated device has 90 unless told.
 inline std::string capability() {
   return get("GRAFT_CAPABILITY");
->>>>>>> 738b072 (CUDA backend: runtime, launch, preset cuda; devices() and Tensor::to across devices)
 }
 
 }  // namespace graft::env
