@@ -40,7 +40,7 @@ target_link_libraries(graft_cuda PRIVATE graft_options)
 # sm_80 for every GPU from Ampere on, as PTX too for those that come; sm_90a for wgmma and TMA.
 set_target_properties(graft_cuda PROPERTIES CUDA_ARCHITECTURES OFF)
 target_compile_options(graft_cuda PRIVATE -gencode=arch=compute_80,code=[sm_80,compute_80]
-                       -gencode=arch=compute_90a,code=sm_90a -Xcompiler=-Wall,-Wextra
+                       -gencode=arch=compute_90a,code=sm_90a --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra
                        # Registers that spill, or an array in local memory, must not pass unseen.
                        -Xptxas=--warn-on-spills,--warn-on-local-memory-usage,--warning-as-error
                        $<$<BOOL:${GRAFT_WERROR}>:-Werror=all-warnings>)

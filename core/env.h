@@ -38,8 +38,8 @@ inline std::string parity() {
 inline bool require_cuda() {
   return get("GRAFT_REQUIRE_CUDA") == "1";
 }
-// GRAFT_SIM_SCHEDULE: the order in which the kernel simulator runs a block's threads: forward, reversed, random
-// or random:SEED; unset, forward. Results must not depend on it.
+// GRAFT_SIM_SCHEDULE: the order in which the kernel simulator runs a block's threads: forward, reversed,
+// random or random:SEED; unset, forward. Results must not depend on it.
 inline std::string sim_schedule() {
   return get("GRAFT_SIM_SCHEDULE");
 }

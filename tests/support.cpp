@@ -78,6 +78,77 @@ void on_every_cpu_level(const std::function<void()>& f) {
   kernels::set_cpu_level(before);
 }
 
+void on_every_device(const std::function<void(Device)>& f) {
+  on_every_cpu_level([&] { f(kCpu); });
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    INFO("device " << to_text(device));
+    f(device);
+  }
+}
+
+std::vector<DType> float_types(Device device) {
+  return {DType::f32, device.is_cuda() ? DType::bf16 : DType::f64};
+}
+
+double tolerance(DType t) {
+  switch (t) {
+    case DType::f64: return 1e-13;
+    case DType::f32: return 1e-5;
+    case DType::bf16: return 0x1p-7;  // two roundings
+    default: FAIL("no tolerance for " << std::string(to_text(t))); return 0;
+  }
+}
+
+namespace {
+
+// The value of f and the gradients of its inputs, as f64 on the CPU.
+std::vector<Tensor> values_and_gradients(const std::function<Var(const std::vector<Var>&)>& f,
+                                         const std::vector<Tensor>& inputs, bool gradients) {
+  std::vector<Var> vars;
+  for (const Tensor& t : inputs) vars.emplace_back(t, gradients && is_float(t.dtype()));
+  Var y = f(vars);
+  std::vector<Tensor> out = {y.value().to(kCpu).to(DType::f64)};
+  if (!gradients) return out;
+  // Small whole numbers and halves, which bf16 can hold: the weight must be the same in every type.
+  Tensor weight = random_tensor(y.shape(), 77);
+  for (double& w : weight.span<double>()) w = std::round(4 * w) / 4;
+  backward(y, weight.to(y.value().dtype()).to(y.value().device()));
+  for (const Var& v : vars) {
+    if (!v.needs_grad()) continue;
+    REQUIRE(v.grad().defined());
+    out.push_back(v.grad().to(kCpu).to(DType::f64));
+  }
+  return out;
+}
+
+}  // namespace
+
+void check_devices_agree(const std::function<Var(const std::vector<Var>&)>& f,
+                         const std::vector<Tensor>& inputs, Agreement how) {
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    for (DType dtype : float_types(device)) {
+      INFO("device " << to_text(device) << " " << std::string(to_text(dtype)));
+      std::vector<Tensor> there, here;
+      for (const Tensor& t : inputs) {
+        Tensor rounded = is_float(t.dtype()) ? t.to(dtype) : t;
+        there.push_back(rounded.to(device));
+        here.push_back(is_float(t.dtype()) ? rounded.to(DType::f64) : t);
+      }
+      std::vector<Tensor> got = values_and_gradients(f, there, how.gradients);
+      std::vector<Tensor> expected = values_and_gradients(f, here, how.gradients);
+      REQUIRE(got.size() == expected.size());
+      for (size_t i = 0; i < got.size(); ++i) {
+        double difference = max_relative_difference(got[i], expected[i]);
+        CHECK_MESSAGE(difference <= how.looser * tolerance(dtype),
+                      (i == 0 ? std::string("value") : str("gradient ", i - 1))
+                          << " differs by " << difference);
+      }
+    }
+  }
+}
+
 void check_same_for_any_threads(const std::function<std::vector<Tensor>()>& f) {
   int before = threads();
   set_threads(1);

@@ -15,7 +15,7 @@
 namespace graft::test {
 
 // max |a - b| / max |b|, in double. 0 where both are empty; infinity where shapes differ or a value is not
-// finite.
+// finite. CPU tensors.
 double max_relative_difference(const Tensor& a, const Tensor& b);
 
 // Standard normal values, a function of the seed.
@@ -28,6 +28,26 @@ void check_gradients(const std::function<Var(const std::vector<Var>&)>& f, const
 
 // Runs `f` once on every instruction level of this machine, with the level in the message of a failure.
 void on_every_cpu_level(const std::function<void()>& f);
+
+// Runs `f` for every device: on the CPU once on every instruction level, then on each accelerator. The device
+// is in the message of a failure. A tensor made on the CPU gets there with .to(device), and back with
+// .to(kCpu).
+void on_every_device(const std::function<void(Device)>& f);
+// The float types that a device's kernels take: f32 and f64 on the CPU, f32 and bf16 on an accelerator.
+std::vector<DType> float_types(Device device);
+// How far a few roundings to `t` may lead, relative to the largest value: 1e-13, 1e-5 or 2^-7.
+double tolerance(DType t);
+
+// Compares `f` on every accelerator and in each of its float types with the CPU in f64, on the same inputs
+// (rounded to that type first): the values and, where `gradients`, every input's gradient under a random
+// weight of the output. Differences are relative to a tensor's largest value and at most `looser` times
+// tolerance().
+struct Agreement {
+  bool gradients = true;
+  double looser = 1;
+};
+void check_devices_agree(const std::function<Var(const std::vector<Var>&)>& f,
+                         const std::vector<Tensor>& inputs, Agreement how = {});
 
 // Runs `f` with 1, 2 and 4 threads: the tensors that it returns must be bit-identical.
 void check_same_for_any_threads(const std::function<std::vector<Tensor>()>& f);

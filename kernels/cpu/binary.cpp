@@ -1,6 +1,7 @@
 #include "kernels/binary.h"
 
 #include "core/parallel.h"
+#include "kernels/binary_scalar.h"
 #include "kernels/cpu/level_begin.h"
 
 namespace {
@@ -20,11 +21,11 @@ void elementwise(const char* op, const Tensor& a, const Tensor& b, const Tensor&
 }  // namespace
 
 void add(const Tensor& a, const Tensor& b, const Tensor& y) {
-  elementwise("add", a, b, y, [](auto p, auto q) { return p + q; });
+  elementwise("add", a, b, y, scalar::Add());
 }
 
 void multiply(const Tensor& a, const Tensor& b, const Tensor& y) {
-  elementwise("multiply", a, b, y, [](auto p, auto q) { return p * q; });
+  elementwise("multiply", a, b, y, scalar::Multiply());
 }
 
 void multiply_scalar(const Tensor& a, const Tensor& s, const Tensor& y) {
@@ -32,7 +33,7 @@ void multiply_scalar(const Tensor& a, const Tensor& s, const Tensor& y) {
     using T = decltype(zero);
     T factor = *s.data<T>();
     elementwise("multiply_scalar", a, a, y,
-                [factor](auto p, auto) { return p * static_cast<decltype(p)>(factor); });
+                [factor](auto p, auto) { return scalar::Multiply()(p, static_cast<decltype(p)>(factor)); });
   });
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/unary.h"
 
 #include "core/parallel.h"
+#include "kernels/unary_scalar.h"
 #include "kernels/cpu/level_begin.h"
 
 namespace {
@@ -36,31 +37,25 @@ void elementwise_grad(const char* op, const Tensor& kept, const Tensor& dy, cons
 
 }  // namespace
 
-// The comparisons are written so that a NaN fails them and passes through.
 void relu(const Tensor& x, const Tensor& y) {
-  elementwise("relu", x, y, [](auto v) { return v <= 0 ? decltype(v)(0) : v; });
+  elementwise("relu", x, y, scalar::Relu());
 }
 
 void relu_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
-  elementwise_grad("relu_grad", y, dy, dx, [](auto v, auto g) { return v <= 0 ? decltype(g)(0) : g; });
+  elementwise_grad("relu_grad", y, dy, dx, scalar::ReluGrad());
 }
 
 void relu6(const Tensor& x, const Tensor& y) {
-  elementwise("relu6", x, y, [](auto v) {
-    using T = decltype(v);
-    T low = v <= 0 ? T(0) : v;
-    return low >= 6 ? T(6) : low;
-  });
+  elementwise("relu6", x, y, scalar::Relu6());
 }
 
 void relu6_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
-  elementwise_grad("relu6_grad", y, dy, dx, [](auto v, auto g) {
-    return static_cast<int>(v <= 0) | static_cast<int>(v >= 6) ? decltype(g)(0) : g;
-  });
+  elementwise_grad("relu6_grad", y, dy, dx, scalar::Relu6Grad());
 }
 
 void scale(const Tensor& x, double factor, const Tensor& y) {
-  elementwise("scale", x, y, [factor](auto v) { return v * static_cast<decltype(v)>(factor); });
+  elementwise("scale", x, y,
+              [factor](auto v) { return scalar::Scale<decltype(v)>{static_cast<decltype(v)>(factor)}(v); });
 }
 
 #include "kernels/cpu/level_end.h"
