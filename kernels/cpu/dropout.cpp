@@ -3,19 +3,17 @@
 #include <algorithm>
 
 #include "core/parallel.h"
-#include "core/rng.h"
+#include "kernels/dropout_scalar.h"
 #include "kernels/cpu/level_begin.h"
 
 namespace {
 
-constexpr uint64_t kDropoutStream = 0x64726f706f7574;  // "dropout": apart from every other use of the seed
-
 template <class T>
 void drop(const T* x, uint64_t threshold, T factor, uint64_t seed, int64_t begin, int64_t end, T* y) {
   for (int64_t i = begin; i < end; i += 4) {
-    auto words = philox(seed, static_cast<uint64_t>(i / 4), kDropoutStream);
+    auto words = scalar::dropout_words(seed, i / 4);
     for (int64_t j = i; j < std::min(i + 4, end); ++j) {
-      y[j] = words[static_cast<size_t>(j - i)] >= threshold ? x[j] * factor : T(0);
+      y[j] = scalar::drop(x[j], words[static_cast<size_t>(j - i)], threshold, factor);
     }
   }
 }
@@ -23,10 +21,10 @@ void drop(const T* x, uint64_t threshold, T factor, uint64_t seed, int64_t begin
 }  // namespace
 
 void dropout(const Tensor& x, double p, uint64_t seed, const Tensor& y) {
-  uint64_t threshold = static_cast<uint64_t>(p * 0x1p32);
+  uint64_t threshold = scalar::dropout_threshold(p);
   with_real(x.dtype(), "dropout", [&](auto zero) {
     using T = decltype(zero);
-    T factor = p < 1 ? static_cast<T>(1 / (1 - p)) : T(0);
+    T factor = scalar::dropout_factor<T>(p);
     const T* in = x.data<T>();
     T* out = y.data<T>();
     // Pieces start at a multiple of 4, where a new block of random words does.

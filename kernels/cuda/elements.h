@@ -49,13 +49,14 @@ __device__ __forceinline__ T from_float(float value) {
 template <class T>
 inline constexpr int kPack = 16 / static_cast<int>(sizeof(T));
 
-template <class T>
-struct alignas(16) Pack {
-  T values[kPack<T>];
+// Elements that move in one load or store: 16 bytes unless told.
+template <class T, int count = kPack<T>>
+struct alignas(count * sizeof(T)) Pack {
+  T values[count];
 };
 
-inline bool is_aligned(const void* p) {
-  return reinterpret_cast<uintptr_t>(p) % 16 == 0;
+inline bool is_aligned(const void* p, uintptr_t bytes = 16) {
+  return reinterpret_cast<uintptr_t>(p) % bytes == 0;
 }
 
 }  // namespace graft::kernels::cuda

@@ -7,11 +7,11 @@ using namespace graft;
 using namespace graft::test;
 
 TEST_CASE("softmax: rows sum to one and keep the ratios of the exponentials") {
-  on_every_cpu_level([] {
-    for (DType dtype : {DType::f32, DType::f64}) {
-      for (Shape shape : {Shape{1, 1}, Shape{3, 5}, Shape{2, 3, 17}, Shape{7, 1000}}) {
-        Tensor x = random_tensor(shape, 1, dtype);
-        Tensor y = softmax(Var(x)).value().to(DType::f64), x64 = x.to(DType::f64);
+  on_every_device([](Device device) {
+    for (DType dtype : float_types(device)) {
+      for (Shape shape : {Shape{1, 1}, Shape{3, 5}, Shape{2, 3, 17}, Shape{7, 1000}, Shape{2, 3001}}) {
+        Tensor x = random_tensor(shape, 1, dtype), x64 = x.to(DType::f64);
+        Tensor y = softmax(Var(x.to(device))).value().to(kCpu).to(DType::f64);
         int64_t cols = shape.back();
         for (int64_t i = 0; i < x.numel() / cols; ++i) {
           double sum = 0;
@@ -19,7 +19,7 @@ TEST_CASE("softmax: rows sum to one and keep the ratios of the exponentials") {
           for (int64_t j = 0; j < cols; ++j) {
             double expected = std::exp(x64.data<double>()[i * cols + j]) / sum;
             CHECK(y.data<double>()[i * cols + j] ==
-                  doctest::Approx(expected).epsilon(dtype == DType::f32 ? 1e-5 : 1e-12));
+                  doctest::Approx(expected).epsilon(tolerance(dtype)).scale(0));
           }
         }
       }
@@ -28,19 +28,27 @@ TEST_CASE("softmax: rows sum to one and keep the ratios of the exponentials") {
 }
 
 TEST_CASE("softmax: large inputs do not overflow") {
-  Tensor y = softmax(Var(Tensor::from<float>(std::vector<float>{1000, 1000, -1000}, {1, 3}))).value();
-  CHECK(y.data<float>()[0] == 0.5f);
-  CHECK(y.data<float>()[2] == 0);
+  on_every_device([](Device device) {
+    Tensor x = Tensor::from<float>(std::vector<float>{1000, 1000, -1000}, {1, 3}).to(device);
+    Tensor y = softmax(Var(x)).value().to(kCpu);
+    CHECK(y.data<float>()[0] == 0.5f);
+    CHECK(y.data<float>()[2] == 0);
+  });
 }
 
 TEST_CASE("softmax: no rows") {
-  CHECK(softmax(Var(Tensor::zeros({0, 3}))).value().numel() == 0);
+  on_every_device([](Device device) {
+    CHECK(softmax(Var(Tensor::zeros({0, 3}, DType::f32, device))).value().numel() == 0);
+  });
 }
 
 TEST_CASE("softmax: gradient") {
   on_every_cpu_level([] {
     check_gradients([](const std::vector<Var>& v) { return softmax(v[0]); }, {random_tensor({3, 5}, 2)});
   });
+  for (Shape shape : {Shape{1, 1}, Shape{3, 5}, Shape{9, 1023}, Shape{2, 1537}, Shape{0, 3}}) {
+    check_devices_agree([](const std::vector<Var>& v) { return softmax(v[0]); }, {random_tensor(shape, 2)});
+  }
 }
 
 TEST_CASE("softmax: errors") {

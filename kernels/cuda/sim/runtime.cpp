@@ -15,9 +15,10 @@ namespace {
 
 using kernels::cuda::Fault;
 
-// cudaMalloc aligns to 256 bytes, and kernels may count on it.
+// cudaMalloc aligns to 256 bytes, and kernels may count on it. No block is larger than a GPU's memory.
 struct Memory : BlockSource {
   void* take(int64_t bytes) override {
+    if (bytes > int64_t{64} << 30) return nullptr;
     return std::aligned_alloc(256, static_cast<size_t>((bytes + 255) / 256 * 256));
   }
   void give(void* block) override { std::free(block); }
