@@ -1,4 +1,4 @@
-// Elementwise families of two tensors of the same shape and type, contiguous f32 or f64; the caller allocates
+// Elementwise families of two tensors of the same shape and type, contiguous; the caller allocates
 // y, which may be a or b.
 #pragma once
 

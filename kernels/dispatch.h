@@ -5,7 +5,9 @@
 //   GRAFT_KERNEL(softmax, (const Tensor& x, const Tensor& y), (x, y))
 //
 // which makes kernels::softmax(x, y): it calls cuda::softmax for a CUDA tensor, else the cpu::v2, v3 or v4
-// twin. The first argument decides on the device; a tensor on another one is an error.
+// twin. The first argument decides on the device; a tensor on another one is an error. Where a header says no
+// more, the CPU's kernels take f32 and f64 and compute in that type, the CUDA kernels take f32 and bf16 and
+// compute in float.
 //
 // A header's CUDA kernels are in kernels/cuda/<stem>.cu. Until that file exists, calling one throws
 // DeviceError, naming it: cmake/cuda.cmake has the compiler read the header once more, with

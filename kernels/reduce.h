@@ -1,4 +1,4 @@
-// Sums of all elements. Contiguous f32 or f64. Accumulated in double over fixed pieces which are added in
+// Sums of all elements. Contiguous. Accumulated in double over fixed pieces which are added in
 // their order: the result does not depend on the thread count.
 #pragma once
 

@@ -1,5 +1,5 @@
-// Softmax over the last axis. Contiguous f32 or f64; the caller allocates y. Each row is shifted by its
-// maximum; sums are in the tensor's type. A row that is entirely -inf gives NaN, as the formula does.
+// Softmax over the last axis. Contiguous; the caller allocates y. Each row is shifted by its maximum; sums
+// are in the tensor's type, of bf16 in float. A row that is entirely -inf gives NaN, as the formula does.
 #pragma once
 
 #include "kernels/dispatch.h"

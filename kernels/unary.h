@@ -1,4 +1,4 @@
-// Elementwise families of one tensor, contiguous f32 or f64; the caller allocates y (dx), which may be x
+// Elementwise families of one tensor, contiguous; the caller allocates y (dx), which may be x
 // (dy).
 #pragma once
 

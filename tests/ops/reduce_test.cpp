@@ -9,8 +9,8 @@ using namespace graft;
 using namespace graft::test;
 
 TEST_CASE("sum, mean: as accurate as the result's type, at a million elements") {
-  on_every_cpu_level([] {
-    for (int64_t n : {1, 2, 31, 33, 1000003}) {
+  on_every_device([](Device device) {
+    for (int64_t n : {1, 2, 31, 33, 16384, 16385, 1000003}) {
       Tensor x = random_tensor({n}, 1, DType::f32);
       for (float& v : x.span<float>()) v += 1;  // no cancellation: the relative error is meaningful
       long double exact = 0, squares = 0;
@@ -18,11 +18,13 @@ TEST_CASE("sum, mean: as accurate as the result's type, at a million elements") 
         exact += v;
         squares += static_cast<long double>(v) * v;
       }
-      Tensor norm = Tensor::empty({}, DType::f64);
-      kernels::sum_squares(x, norm);
-      CHECK(norm.item() == doctest::Approx(static_cast<double>(squares)).epsilon(1e-13));
-      CHECK(sum(Var(x)).value().item() == static_cast<float>(exact));
-      CHECK(mean(Var(x)).value().item() == doctest::Approx(static_cast<double>(exact / n)).epsilon(1e-7));
+      Tensor there = x.to(device), norm = Tensor::empty({}, DType::f64, device);
+      kernels::sum_squares(there, norm);
+      CHECK(norm.to(kCpu).item() == doctest::Approx(static_cast<double>(squares)).epsilon(1e-13));
+      CHECK(sum(Var(there)).value().to(kCpu).item() == static_cast<float>(exact));
+      CHECK(mean(Var(there)).value().to(kCpu).item() ==
+            doctest::Approx(static_cast<double>(exact / n)).epsilon(1e-7));
+      if (device.is_cuda()) continue;
       CHECK(sum(Var(x.to(DType::f64))).value().item() ==
             doctest::Approx(static_cast<double>(exact)).epsilon(1e-13));
     }
@@ -30,8 +32,11 @@ TEST_CASE("sum, mean: as accurate as the result's type, at a million elements") 
 }
 
 TEST_CASE("sum, mean: of nothing") {
-  CHECK(sum(Var(Tensor::zeros({0, 3}))).value().item() == 0);
-  CHECK(std::isnan(mean(Var(Tensor::zeros({0, 3}))).value().item()));
+  on_every_device([](Device device) {
+    Tensor nothing = Tensor::zeros({0, 3}, DType::f32, device);
+    CHECK(sum(Var(nothing)).value().to(kCpu).item() == 0);
+    CHECK(std::isnan(mean(Var(nothing)).value().to(kCpu).item()));
+  });
 }
 
 TEST_CASE("sum: the same for any thread count") {
@@ -47,4 +52,8 @@ TEST_CASE("sum, mean: gradient") {
     check_gradients([](const std::vector<Var>& v) { return sum(v[0]); }, {random_tensor({3, 5}, 1)});
     check_gradients([](const std::vector<Var>& v) { return mean(v[0]); }, {random_tensor({3, 5}, 1)});
   });
+  for (Shape shape : {Shape{1}, Shape{3, 5}, Shape{3, 7001}}) {
+    check_devices_agree([](const std::vector<Var>& v) { return sum(v[0]); }, {random_tensor(shape, 1)});
+    check_devices_agree([](const std::vector<Var>& v) { return mean(v[0]); }, {random_tensor(shape, 1)});
+  }
 }
