@@ -21,9 +21,11 @@ inline dim3 column_block(int64_t cols) {
 
 struct ColumnPieces {
   ColumnPieces(int64_t rows_, int64_t cols_)
+      : ColumnPieces(rows_, cols_, std::max<int64_t>(1024, (rows_ + 255) / 256)) {}
+  ColumnPieces(int64_t rows_, int64_t cols_, int64_t rows_of_a_piece)
       : rows(rows_),
         cols(to_int(cols_)),
-        rows_each(std::max<int64_t>(1024, (rows_ + 255) / 256)),
+        rows_each(rows_of_a_piece),
         count(to_int((rows_ + rows_each - 1) / rows_each)) {}
 
   Work work() const {

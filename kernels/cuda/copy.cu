@@ -89,17 +89,6 @@ __global__ void convert_elements(const From* from, To* to, int64_t n) {
   if (i < n) to[i] = converted<To>(from[i]);
 }
 
-// Moving bits needs only their number: f(an unsigned integer of the element's size).
-template <class F>
-void with_bits(DType t, F&& f) {
-  switch (size_of(t)) {
-    case 1: f(uint8_t{}); return;
-    case 2: f(uint16_t{}); return;
-    case 4: f(uint32_t{}); return;
-    default: f(uint64_t{}); return;
-  }
-}
-
 template <class F>
 void with_any(DType t, F&& f) {
   switch (t) {
