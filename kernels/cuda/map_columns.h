@@ -1,13 +1,17 @@
-// Work on [rows, columns], a thread for each column and up to eight rows, so that what belongs to the column
-// is computed once. Neighbouring threads have neighbouring columns; where there are few, rows stand beside
-// them.
+// Work on [rows, columns]. Neighbouring threads have neighbouring columns; where there are few, rows stand
+// beside them. Where something is to be computed for a column, a thread does it once for eight rows.
 #pragma once
 
 #include "kernels/cuda/column_sums.h"
 
 namespace graft::kernels::cuda {
 
-inline constexpr int kMapRows = 8;
+// The base of an F that has nothing to compute for a column.
+struct NoConstants {
+  __device__ NoConstants constants(int) const { return {}; }
+};
+template <class F>
+inline constexpr int kMapRows = std::is_base_of_v<NoConstants, F> ? 1 : 8;
 
 // f(row, column, f.constants(column)) for each element.
 template <class F>
@@ -16,23 +20,18 @@ __global__ void __launch_bounds__(kColumnThreads)
   int column = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x);
   if (column >= cols) return;
   auto constants = f.constants(column);
-  int64_t row = int64_t{blockIdx.x} * (kMapRows * blockDim.y) + threadIdx.y;
+  int64_t row = int64_t{blockIdx.x} * (kMapRows<F> * blockDim.y) + threadIdx.y;
   GRAFT_UNROLL
-  for (int i = 0; i < kMapRows; ++i) {
+  for (int i = 0; i < kMapRows<F>; ++i) {
     if (row < rows) f(row, column, constants);
     row += blockDim.y;
   }
 }
 
-// For an F that has nothing to compute for a column.
-struct NoConstants {
-  __device__ NoConstants constants(int) const { return {}; }
-};
-
 template <class F>
 void map_columns(const char* name, const F& f, int64_t rows, int64_t cols) {
   dim3 block = column_block(cols);
-  int64_t rows_each = int64_t{kMapRows} * block.y;
+  int64_t rows_each = int64_t{kMapRows<F>} * block.y;
   Work work{dim3(grid_size((rows + rows_each - 1) / rows_each), grid_size((cols + block.x - 1) / block.x)),
             block};
   launch(name, map_elements_of_columns<F>, work, f, rows, to_int(cols));
