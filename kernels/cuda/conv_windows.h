@@ -84,7 +84,7 @@ class Windows {
 // Windows as lines along the depth: for the result, and for the gradient of the input.
 template <class T>
 struct WindowsAlongDepth {
-  static constexpr bool kAlongDepth = true;
+  static constexpr bool kAlongDepth = true, kGathers = true;
   using Line = typename Windows<T>::Window;
 
   __device__ Line line(int group, int l) const {
@@ -106,7 +106,7 @@ struct WindowsAlongDepth {
 // Taps as lines, windows as the depth: for the gradient of the weight.
 template <class T>
 struct WindowsAcrossDepth {
-  static constexpr bool kAlongDepth = false;
+  static constexpr bool kAlongDepth = false, kGathers = true;
   struct Line {
     int first;                     // of four taps
     typename Windows<T>::Tap tap;  // the first

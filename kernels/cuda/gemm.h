@@ -25,9 +25,6 @@ struct Tile {
   static constexpr int kThreads = kRows * kCols / 64;
   static constexpr int kLaneCols = kCols / 8 < 8 ? kCols / 8 : 8, kLaneRows = 32 / kLaneCols;
   static constexpr int kWarpCols = kCols / 8 / kLaneCols;
-  // That a multiprocessor must have room for at once: 128 registers a thread for the large tile, 204 for the
-  // small ones.
-  static constexpr int kBlocks = kThreads >= 256 ? 2 : 5;
   // One step in shared memory, transposed: for each k a row of lines. A thread stores a quad that runs along
   // the depth into four rows; 16 threads beside it store other lines, the next 16 the other quad of the same
   // lines. With 4 more elements to a row, four rows are 16 banks apart, and no two threads meet in a bank.
@@ -125,9 +122,16 @@ struct Extent {
   int split_depth;  // of each but the last; a multiple of the step
 };
 
+// Blocks that a multiprocessor must have room for at once: two of the large tile leave a thread 128
+// registers, which operands that gather do not get by with; four small ones leave all that it can have.
+template <class Tile, class A, class B>
+struct Residency {
+  static constexpr int kBlocks = Tile::kThreads < 256 ? 4 : A::kGathers || B::kGathers ? 1 : 2;
+};
+
 // One block for each tile of each slice.
 template <class Tile, class A, class B, class Out>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+__global__ void __launch_bounds__(Tile::kThreads, Residency<Tile, A, B>::kBlocks)
     tiled_product(const __grid_constant__ A a, const __grid_constant__ B b, const __grid_constant__ Out out,
                   Extent extent) {
   typename Tile::Stages& stages = shared<typename Tile::Stages>();

@@ -3,6 +3,7 @@
 // read in quads, four elements that are neighbours in memory, either along the depth or across lines:
 //
 //   kAlongDepth        true: a quad is one line at k .. k + 3; false: lines l .. l + 3 at one k
+//   kGathers           where a quad is takes more than a multiplication to find
 //   line(group, l)     what one thread needs to know of the line (or of the four) that it reads again and
 //   again load(line, k, end) the quad at k; zeros for what lies beyond the lines or at k >= end
 #pragma once
@@ -37,7 +38,7 @@ bool quads_at(const T* p, int64_t step) {
 // Matrices, one for each group, whose lines run along the depth: element (l, k) at l * stride + k.
 template <class T>
 struct AlongDepth {
-  static constexpr bool kAlongDepth = true;
+  static constexpr bool kAlongDepth = true, kGathers = false;
 
   AlongDepth(const T* data_, int64_t stride_, int64_t lines, int64_t group_step_ = 0)
       : data(data_),
@@ -71,7 +72,7 @@ struct EvenSteps {
 // Matrices, one for each group, whose lines are neighbours: element (l, k) at steps(k) + l.
 template <class T, class Steps = EvenSteps>
 struct AlongLines {
-  static constexpr bool kAlongDepth = false;
+  static constexpr bool kAlongDepth = false, kGathers = !std::is_same_v<Steps, EvenSteps>;
 
   // All steps are multiples of `step`.
   AlongLines(const T* data_, Steps steps_, int64_t step, int64_t lines, int64_t group_step_ = 0)

@@ -40,6 +40,7 @@ TEST_CASE("networks: loss, gradients and running statistics are the CPU's on eve
     CAPTURE(c.name);
     CAPTURE(c.train);
     auto expected = step(c.name, c.size, c.train, kCpu);
+    CHECK(expected[0].second.item() > 0);
     for (Device device : devices()) {
       if (!device.is_cuda()) continue;
       auto got = step(c.name, c.size, c.train, device);
