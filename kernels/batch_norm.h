@@ -1,7 +1,8 @@
 // Batch normalisation, step by step. x, y and their gradients: [..., C] contiguous; everything named by
-// channel: [C]. All of one type, f32 or f64. The caller allocates. Sums over rows are kept in double over
-// fixed pieces of rows that are combined in their order: accurate for any number of rows and the same for any
-// number of threads.
+// channel: [C]. All of one type, f32 or f64 on the CPU; on CUDA x, y and their gradients are f32 or bf16, and
+// what is named by channel f32. The caller allocates. Sums over rows are kept in double over fixed pieces of
+// rows that are combined in their order: accurate for any number of rows and the same for any number of
+// threads.
 #pragma once
 
 #include "kernels/dispatch.h"

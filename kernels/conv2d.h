@@ -1,7 +1,8 @@
-// Convolution of pictures [N, H, W, C] with weights [O, KH, KW, C / groups] to [N, OH, OW, O]. Contiguous f32
-// or f64 tensors of one type; the caller checks the sizes and allocates the results. No tensor of gathered
-// windows is made. Sums are in the tensors' type, in an order that is a function of the sizes alone, and a
-// picture's result does not depend on the others of its batch.
+// Convolution of pictures [N, H, W, C] with weights [O, KH, KW, C / groups] to [N, OH, OW, O]. Contiguous
+// tensors of one type, f32 or f64 on the CPU, f32 or bf16 on CUDA; the caller checks the sizes and allocates
+// the results. No tensor of gathered windows is made. Sums are in the tensors' type, of bf16 in float, in an
+// order that is a function of the sizes alone, and a picture's result does not depend on the others of its
+// batch.
 #pragma once
 
 #include "kernels/dispatch.h"
@@ -21,6 +22,7 @@ struct ConvWindow {
 };
 
 // What happens to a sum before it is stored: y = act(scale * sum + shift + residual), per output channel.
+// Where the pictures are bf16, scale and shift may be f32.
 struct ConvEpilogue {
   Tensor scale = {};     // [O]; undefined: 1
   Tensor shift = {};     // [O]; undefined: 0

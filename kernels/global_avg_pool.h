@@ -1,5 +1,5 @@
-// The mean over the pixels. x [N, H, W, C], y [N, C], f32 or f64, contiguous; the caller allocates. Sums in
-// double.
+// The mean over the pixels. x [N, H, W, C], y [N, C], contiguous, f32 or f64 on the CPU, f32 or bf16 on CUDA;
+// the caller allocates. Sums in double, on CUDA of floats that were added eight at a time.
 #pragma once
 
 #include "kernels/dispatch.h"

@@ -1,6 +1,6 @@
-// Matrix products. Contiguous f32 or f64 matrices of one type; the caller allocates c. Sums are in the
-// tensors' type, in an order that is a function of the sizes alone; a row of a product with `a` by rows does
-// not depend on the other rows.
+// Matrix products. Contiguous matrices of one type, f32 or f64 on the CPU, f32 or bf16 on CUDA; the caller
+// allocates c. Sums are in the tensors' type, of bf16 in float, in an order that is a function of the sizes
+// alone; a row of a product with `a` by rows does not depend on the other rows.
 #pragma once
 
 #include "kernels/dispatch.h"

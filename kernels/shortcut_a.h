@@ -1,5 +1,6 @@
 // Every stride-th pixel, with zero channels around. x [N, H, W, C], y [N, ceil(H / stride), ceil(W / stride),
-// C2] with C2 >= C; x's channels start at `before` in y. f32 or f64, contiguous; the caller allocates.
+// C2] with C2 >= C; x's channels start at `before` in y. Contiguous, f32 or f64 on the CPU, f32 or bf16 on
+// CUDA; the caller allocates.
 #pragma once
 
 #include "kernels/dispatch.h"

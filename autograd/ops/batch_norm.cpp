@@ -9,9 +9,10 @@ void check(const char* op, const Var& x, const Var& weight, const Var& bias, con
            const Tensor& variance) {
   GRAFT_CHECK(x.shape().rank() >= 2 && x.dim(-1) > 0, op, ": needs [..., C] with at least two axes, got ",
               x.shape());
+  DType wide = x.value().dtype() == DType::bf16 ? DType::f32 : x.value().dtype();
   auto check_channels = [&](const char* name, const Tensor& t) {
-    GRAFT_CHECK(t.shape() == Shape{x.dim(-1)} && t.dtype() == x.value().dtype(), op, ": ", name, " is ", t,
-                ", but ", x.value(), " needs ", x.value().dtype(), Shape{x.dim(-1)});
+    GRAFT_CHECK(t.shape() == Shape{x.dim(-1)} && t.dtype() == wide, op, ": ", name, " is ", t, ", but ",
+                x.value(), " needs ", wide, Shape{x.dim(-1)});
   };
   check_channels("weight", weight.value());
   check_channels("bias", bias.value());

@@ -80,8 +80,9 @@ Var conv2d_affine(const Var& x, const Var& weight, Conv2d how, const Tensor& sca
   const char* op = "conv2d_affine";
   Shape shape = conv2d_shape(op, x, weight, how);
   DType dtype = x.value().dtype();
-  check_per_channel(op, "scale", scale, shape[3], dtype);
-  check_per_channel(op, "shift", shift, shape[3], dtype);
+  DType wide = dtype == DType::bf16 ? DType::f32 : dtype;
+  check_per_channel(op, "scale", scale, shape[3], wide);
+  check_per_channel(op, "shift", shift, shape[3], wide);
   GRAFT_CHECK(!residual || (residual.shape() == shape && residual.value().dtype() == dtype), op,
               ": residual ", residual ? to_text(residual.value()) : "", " is not ", dtype, shape);
 

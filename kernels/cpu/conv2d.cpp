@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/parallel.h"
-#include "kernels/cpu/conv2d_windows.h"
+#include "kernels/conv2d_windows.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/level_begin.h"
 #include "kernels/cpu/gemm.h"

@@ -97,17 +97,6 @@ __global__ void convert_elements(const From* from, To* to, int64_t n, bool packs
   for (int k = 0; k < 4 && i + k < n; ++k) to[i + k] = converted<To>(from[i + k]);
 }
 
-// Moving bits needs only their number: f(an unsigned integer of the element's size).
-template <class F>
-void with_bits(DType t, F&& f) {
-  switch (size_of(t)) {
-    case 1: f(uint8_t{}); return;
-    case 2: f(uint16_t{}); return;
-    case 4: f(uint32_t{}); return;
-    default: f(uint64_t{}); return;
-  }
-}
-
 template <class F>
 void with_index(int64_t n, F&& f) {
   if (n <= std::numeric_limits<int32_t>::max()) {

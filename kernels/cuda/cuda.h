@@ -4,10 +4,13 @@
 
 #ifdef GRAFT_SIM
 #include "kernels/cuda/sim/cuda_api.h"
+#define GRAFT_UNROLL
 #else
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
+// Before a loop over an array that must stay in registers.
+#define GRAFT_UNROLL _Pragma("unroll")
 #endif
 
 #include "kernels/cuda/shared.h"

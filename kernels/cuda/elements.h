@@ -17,6 +17,17 @@ void with_storage(DType t, const char* op, F&& f) {
   }
 }
 
+// Moving bits needs only their number: f(an unsigned integer of the element's size).
+template <class F>
+void with_bits(DType t, F&& f) {
+  switch (size_of(t)) {
+    case 1: f(uint8_t{}); return;
+    case 2: f(uint16_t{}); return;
+    case 4: f(uint32_t{}); return;
+    default: f(uint64_t{}); return;
+  }
+}
+
 // A tensor's elements as device code names their type; checked like Tensor::data. Null for an undefined
 // tensor.
 template <class T>

@@ -12,11 +12,11 @@ namespace {
 
 // A layer of C channels with random weights and plausible running statistics.
 struct Layer {
-  Layer(int64_t channels, DType dtype, bool trainable = true)
-      : weight(random_tensor({channels}, 11, dtype), trainable),
-        bias(random_tensor({channels}, 12, dtype), trainable),
-        mean(random_tensor({channels}, 13, dtype)),
-        variance(Tensor::full({channels}, 1.5, dtype)) {}
+  Layer(int64_t channels, DType dtype, bool trainable = true, Device device = kCpu)
+      : weight(random_tensor({channels}, 11, DType::f32).to(dtype).to(device), trainable),
+        bias(random_tensor({channels}, 12, DType::f32).to(dtype).to(device), trainable),
+        mean(random_tensor({channels}, 13, DType::f32).to(dtype).to(device)),
+        variance(Tensor::full({channels}, 1.5, dtype, device)) {}
   Var weight, bias;
   Tensor mean, variance;
 };
@@ -25,15 +25,18 @@ struct Layer {
 
 TEST_CASE("batch_norm: PyTorch's values, gradients and running statistics") {
   Golden golden("ops.json");
-  on_every_cpu_level([&] {
+  on_every_device([&](Device device) {
     for (DType dtype : {DType::f32, DType::f64}) {
-      double tolerance = dtype == DType::f32 ? 2e-6 : 1e-13;
+      if (dtype == DType::f64 && device.is_cuda()) continue;
+      double bar = dtype == DType::f32 ? 2e-6 : 1e-13;
       for (std::string mode : {"frozen", "train"}) {
         auto close = [&](const Tensor& t, const std::string& name) {
           INFO(mode << " " << name);
-          CHECK(max_relative_difference(t, golden.tensor("batch_norm." + name)) <= tolerance);
+          CHECK(max_relative_difference(t.to(kCpu), golden.tensor("batch_norm." + name)) <= bar);
         };
-        auto input = [&](const std::string& name) { return golden.tensor("batch_norm." + name, dtype); };
+        auto input = [&](const std::string& name) {
+          return golden.tensor("batch_norm." + name, dtype).to(device);
+        };
         Var x(input("x"), true), weight(input("weight"), true), bias(input("bias"), true);
         Tensor mean = input("running_mean"), variance = input("running_var");
         auto op = mode == "train" ? batch_norm_train : batch_norm_frozen;
@@ -51,15 +54,17 @@ TEST_CASE("batch_norm: PyTorch's values, gradients and running statistics") {
 }
 
 TEST_CASE("batch_norm: statistics are accurate for a million rows and far from zero") {
-  on_every_cpu_level([] {
+  on_every_device([](Device device) {
     for (auto [rows, channels] :
          {std::pair<int64_t, int64_t>{1000003, 1}, {333337, 3}, {4099, 257}, {2, 5}}) {
       // A mean of a thousand deviations: summing squares in the naive way would leave no digit of the
       // variance.
       Tensor x = random_tensor({rows, channels}, 1, DType::f32);
       for (float& v : x.span<float>()) v += 1000;
-      Tensor mean = Tensor::empty({channels}), variance = Tensor::empty({channels});
-      kernels::channel_statistics(x, mean, variance);
+      Tensor mean = Tensor::empty({channels}, DType::f32, device), variance = mean.empty_like();
+      kernels::channel_statistics(x.to(device), mean, variance);
+      mean = mean.to(kCpu);
+      variance = variance.to(kCpu);
       double worst_mean = 0, worst_variance = 0;
       for (int64_t c = 0; c < channels; ++c) {
         long double total = 0, squares = 0;
@@ -83,14 +88,15 @@ TEST_CASE("batch_norm: statistics are accurate for a million rows and far from z
 TEST_CASE("batch_norm: gradient sums are accurate for many rows") {
   Tensor x = random_tensor({300007, 3}, 1, DType::f32), dy = random_tensor({300007, 3}, 2, DType::f32);
   for (float& v : dy.span<float>()) v += 1;
-  auto gradients = [&](DType dtype) {
-    Layer layer(3, dtype);
-    Var v(x.to(dtype), true);
-    backward(batch_norm_train(v, layer.weight, layer.bias, layer.mean, layer.variance, {}), dy.to(dtype));
-    return std::vector{v.grad(), layer.weight.grad(), layer.bias.grad()};
+  auto gradients = [&](DType dtype, Device device) {
+    Layer layer(3, dtype, true, device);
+    Var v(x.to(dtype).to(device), true);
+    backward(batch_norm_train(v, layer.weight, layer.bias, layer.mean, layer.variance, {}),
+             dy.to(dtype).to(device));
+    return std::vector{v.grad().to(kCpu), layer.weight.grad().to(kCpu), layer.bias.grad().to(kCpu)};
   };
-  on_every_cpu_level([&] {
-    auto single = gradients(DType::f32), exact = gradients(DType::f64);
+  on_every_device([&](Device device) {
+    auto single = gradients(DType::f32, device), exact = gradients(DType::f64, kCpu);
     CHECK(max_relative_difference(single[0], exact[0]) <= 1e-6);
     CHECK(max_relative_difference(single[1], exact[1]) <= 1e-5);  // a sum of terms of both signs
     CHECK(max_relative_difference(single[2], exact[2]) <= 1e-7);
@@ -112,6 +118,37 @@ TEST_CASE("batch_norm: gradient") {
       }
     }
   });
+}
+
+TEST_CASE("batch_norm: every device and type agrees with f64 on the CPU") {
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    for (DType dtype : float_types(device)) {
+      // Of two rows dx would be little more than what eps leaves of two large numbers.
+      for (Shape shape : {Shape{4, 1}, Shape{5, 3}, Shape{2, 3, 1, 17}, Shape{1100, 33}, Shape{3, 130}}) {
+        for (bool train : {true, false}) {
+          INFO(to_text(shape) << " " << std::string(to_text(dtype))
+                              << std::string(train ? " train" : " frozen"));
+          Tensor in = random_tensor(shape, 1, dtype), dy = random_tensor(shape, 2, dtype);
+          auto results = [&](Device on, DType type, DType wide) {
+            Layer layer(shape.back(), wide, true, on);
+            Var x(in.to(type).to(on), true);
+            auto op = train ? batch_norm_train : batch_norm_frozen;
+            Var y = op(x, layer.weight, layer.bias, layer.mean, layer.variance, {});
+            backward(y, dy.to(type).to(on));
+            return std::vector{y.value(),         x.grad(),   layer.weight.grad(),
+                               layer.bias.grad(), layer.mean, layer.variance};
+          };
+          auto got = results(device, dtype, DType::f32), expected = results(kCpu, DType::f64, DType::f64);
+          for (size_t i = 0; i < got.size(); ++i) {
+            // The inputs are the same, and only y and dx are stored in the narrow type.
+            double bar = i < 2 ? tolerance(dtype) : tolerance(DType::f32);
+            CHECK_MESSAGE(max_relative_difference(got[i].to(kCpu), expected[i]) <= bar, "result " << i);
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("batch_norm: only what needs a gradient gets one") {
@@ -139,15 +176,19 @@ TEST_CASE("batch_norm: frozen statistics do not move") {
 }
 
 TEST_CASE("batch_norm: the same for any thread count") {
-  for (int64_t channels : {3, 24, 1280}) {
-    check_same_for_any_threads([&] {
-      Layer layer(channels, DType::f32);
-      Var x(random_tensor({500000 / channels, channels}, 1, DType::f32), true);
-      Var y = batch_norm_train(x, layer.weight, layer.bias, layer.mean, layer.variance, {});
-      backward(y, random_tensor(y.shape(), 2, DType::f32));
-      return std::vector{y.value(),         x.grad(),   layer.weight.grad(),
-                         layer.bias.grad(), layer.mean, layer.variance};
-    });
+  for (Device device : devices()) {
+    for (int64_t channels : {3, 24, 1280}) {
+      check_same_for_any_threads([&] {
+        Layer layer(channels, DType::f32, true, device);
+        Var x(random_tensor({500000 / channels, channels}, 1, DType::f32).to(device), true);
+        Var y = batch_norm_train(x, layer.weight, layer.bias, layer.mean, layer.variance, {});
+        backward(y, random_tensor(y.shape(), 2, DType::f32).to(device));
+        std::vector<Tensor> results = {y.value(),         x.grad(),   layer.weight.grad(),
+                                       layer.bias.grad(), layer.mean, layer.variance};
+        for (Tensor& t : results) t = t.to(kCpu);
+        return results;
+      });
+    }
   }
 }
 
@@ -159,10 +200,14 @@ TEST_CASE("batch_norm: no rows, and errors") {
   auto frozen = [&](const Tensor& x) {
     return batch_norm_frozen(Var(x), layer.weight, layer.bias, layer.mean, layer.variance, {});
   };
-  Var none = frozen(Tensor::zeros({0, 3}));
-  CHECK(none.shape() == Shape{0, 3});
-  backward(sum(none));
-  CHECK(layer.weight.grad().data<float>()[0] == 0);
+  on_every_device([](Device device) {
+    Layer there(3, DType::f32, true, device);
+    Tensor x = Tensor::zeros({0, 3}, DType::f32, device);
+    Var none = batch_norm_frozen(Var(x), there.weight, there.bias, there.mean, there.variance, {});
+    CHECK(none.shape() == Shape{0, 3});
+    backward(none, x);
+    CHECK(there.weight.grad().to(kCpu).data<float>()[0] == 0);
+  });
   check_throws<Error>(
       [&] {
         train(Tensor::zeros({1, 1, 1, 3}));

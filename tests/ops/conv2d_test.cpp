@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "autograd/ops.h"
@@ -94,27 +95,29 @@ ConvInputs inputs_of(const ConvCase& c, DType dtype) {
           random_tensor({c.x[0], height, width, c.weight[0]}, 4, dtype)};
 }
 
-ConvResult computed(const ConvCase& c, const ConvInputs& in) {
-  Var x(in.x, true), weight(in.weight, true), bias(in.bias, true);
+ConvResult computed(const ConvCase& c, const ConvInputs& in, Device device = kCpu) {
+  Var x(in.x.to(device), true), weight(in.weight.to(device), true), bias(in.bias.to(device), true);
   Var y = conv2d(x, weight, bias, c.how);
   REQUIRE(y.shape() == in.dy.shape());
-  backward(y, in.dy);
-  return {y.value(), x.grad(), weight.grad(), bias.grad()};
+  backward(y, in.dy.to(device));
+  return {y.value().to(kCpu), x.grad().to(kCpu), weight.grad().to(kCpu), bias.grad().to(kCpu)};
 }
 
 }  // namespace
 
 TEST_CASE("conv2d: the result and all gradients are the definition's") {
   for (const ConvCase& c : conv_cases()) {
-    for (DType dtype : {DType::f32, DType::f64}) {
+    for (DType dtype : {DType::f32, DType::f64, DType::bf16}) {
       ConvInputs in = inputs_of(c, dtype);
       ConvResult expected = naive(c, in.x.to(DType::f64), in.weight.to(DType::f64), in.bias.to(DType::f64),
                                   in.dy.to(DType::f64));
-      // Sums of up to 1,000 terms in the tensor's own precision.
-      double bar = dtype == DType::f32 ? 2e-6 : 1e-14;
-      on_every_cpu_level([&] {
+      // Sums of up to 1,000 terms in the tensor's own precision; those of bf16 are float, rounded once.
+      double bar = dtype == DType::f32 ? 2e-6 : dtype == DType::f64 ? 1e-14 : 0x1p-8;
+      on_every_device([&](Device device) {
+        std::vector<DType> types = float_types(device);
+        if (std::find(types.begin(), types.end(), dtype) == types.end()) return;
         INFO(std::string(c.name) << " " << std::string(to_text(dtype)));
-        ConvResult got = computed(c, in);
+        ConvResult got = computed(c, in, device);
         CHECK(max_relative_difference(got.y, expected.y) <= bar);
         CHECK(max_relative_difference(got.dx, expected.dx) <= bar);
         CHECK(max_relative_difference(got.dweight, expected.dweight) <= bar);
@@ -138,25 +141,19 @@ TEST_CASE("conv2d: gradients agree with differences") {
 }
 
 TEST_CASE("conv2d: results are the same bits for any number of threads") {
-  int before = threads();
   for (const ConvCase& c : {ConvCase{"3x3", {2, 28, 28, 40}, {72, 3, 3, 40}, {1, 1, 1}},
                             ConvCase{"3x3 by Winograd", {2, 28, 28, 48}, {72, 3, 3, 48}, {1, 1, 1}},
                             ConvCase{"3x3 stride 2", {2, 28, 28, 24}, {40, 3, 3, 24}, {2, 1, 1}},
                             ConvCase{"depthwise", {2, 28, 28, 40}, {40, 3, 3, 1}, {1, 1, 40}}}) {
     INFO(std::string(c.name));
     ConvInputs in = inputs_of(c, DType::f32);
-    set_threads(1);
-    ConvResult one = computed(c, in);
-    for (int count : {2, 4}) {
-      set_threads(count);
-      ConvResult many = computed(c, in);
-      CHECK(bit_equal(one.y, many.y));
-      CHECK(bit_equal(one.dx, many.dx));
-      CHECK(bit_equal(one.dweight, many.dweight));
-      CHECK(bit_equal(one.dbias, many.dbias));
+    for (Device device : devices()) {
+      check_same_for_any_threads([&] {
+        ConvResult r = computed(c, in, device);
+        return std::vector{r.y, r.dx, r.dweight, r.dbias};
+      });
     }
   }
-  set_threads(before);
 }
 
 TEST_CASE("conv2d: a picture's result does not depend on its batch") {
@@ -165,12 +162,13 @@ TEST_CASE("conv2d: a picture's result does not depend on its batch") {
                      ConvCase{"3x3 by Winograd", {5, 15, 14, 32}, {33, 3, 3, 32}, {1, 1, 1}},
                      ConvCase{"depthwise", {5, 9, 7, 40}, {40, 3, 3, 1}, {1, 1, 40}}}) {
     ConvInputs in = inputs_of(c, DType::f32);
-    on_every_cpu_level([&] {
+    on_every_device([&](Device device) {
       INFO(std::string(c.name));
-      Tensor together = conv2d(Var(in.x), Var(in.weight), Var(in.bias), c.how).value();
+      Var x(in.x.to(device)), weight(in.weight.to(device)), bias(in.bias.to(device));
+      Tensor together = conv2d(x, weight, bias, c.how).value().to(kCpu);
       for (int64_t i = 0; i < c.x[0]; ++i) {
-        Tensor alone = conv2d(Var(in.x.slice(0, i, i + 1)), Var(in.weight), Var(in.bias), c.how).value();
-        CHECK(bit_equal(alone, together.slice(0, i, i + 1).contiguous()));
+        Tensor alone = conv2d(Var(x.value().slice(0, i, i + 1)), weight, bias, c.how).value();
+        CHECK(bit_equal(alone.to(kCpu), together.slice(0, i, i + 1).contiguous()));
       }
     });
   }
@@ -218,14 +216,18 @@ TEST_CASE("conv2d: a frozen weight keeps no picture, a frozen picture no weight"
 TEST_CASE("conv2d_affine: equals the steps one by one") {
   for (const ConvCase& c : conv_cases()) {
     if (c.x[0] == 0) continue;
-    ConvInputs in = inputs_of(c, DType::f64);
-    int64_t channels = c.weight[0];
-    Tensor scale = random_tensor({channels}, 5), shift = random_tensor({channels}, 6), residual = in.dy;
-    on_every_cpu_level([&] {
+    on_every_device([&](Device device) {
       INFO(std::string(c.name));
+      DType dtype = device.is_cuda() ? DType::f32 : DType::f64;
+      ConvInputs in = inputs_of(c, dtype);
+      int64_t channels = c.weight[0];
+      Tensor scale = random_tensor({channels}, 5, dtype).to(DType::f64);
+      Tensor shift = random_tensor({channels}, 6, dtype).to(DType::f64), residual = in.dy.to(DType::f64);
+      Var x(in.x.to(device)), weight(in.weight.to(device));
+      Tensor plain = conv2d(x, weight, {}, c.how).value().to(kCpu).to(DType::f64);
       for (Activation act : {Activation::none, Activation::relu, Activation::relu6}) {
         for (int parts = 0; parts < 8; ++parts) {
-          Tensor expected = conv2d(Var(in.x), Var(in.weight), {}, c.how).value().clone();
+          Tensor expected = plain.clone();
           for (int64_t i = 0; i < expected.numel(); ++i) {
             double& v = expected.data<double>()[i];
             if (parts & 1) v *= scale.data<double>()[i % channels];
@@ -234,13 +236,36 @@ TEST_CASE("conv2d_affine: equals the steps one by one") {
             if (act != Activation::none) v = std::max(v, 0.0);
             if (act == Activation::relu6) v = std::min(v, 6.0);
           }
-          Tensor got = conv2d_affine(Var(in.x), Var(in.weight), c.how, parts & 1 ? scale : Tensor(),
-                                     parts & 2 ? shift : Tensor(), parts & 4 ? Var(residual) : Var(), act)
-                           .value();
-          CHECK(max_relative_difference(got, expected) <= 1e-15);
+          auto there = [&](bool wanted, const Tensor& t) {
+            return wanted ? t.to(dtype).to(device) : Tensor();
+          };
+          Var added = parts & 4 ? Var(there(true, residual)) : Var();
+          Tensor got =
+              conv2d_affine(x, weight, c.how, there(parts & 1, scale), there(parts & 2, shift), added, act)
+                  .value();
+          CHECK(max_relative_difference(got.to(kCpu), expected) <= (device.is_cuda() ? 3e-7 : 1e-15));
         }
       }
     });
+  }
+}
+
+TEST_CASE("conv2d_affine: bf16 with scale and shift in f32") {
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    for (int64_t groups : {1, 20}) {  // depthwise too
+      Tensor x = random_tensor({2, 5, 7, 20}, 1, DType::bf16),
+             residual = random_tensor({2, 5, 7, 20}, 2, DType::bf16);
+      Tensor weight = random_tensor({20, 3, 3, 20 / groups}, 3, DType::bf16);
+      Tensor scale = random_tensor({20}, 4, DType::f32), shift = random_tensor({20}, 5, DType::f32);
+      Tensor expected = conv2d_affine(Var(x.to(DType::f32)), Var(weight.to(DType::f32)), {1, 1, groups},
+                                      scale, shift, Var(residual.to(DType::f32)), Activation::relu)
+                            .value();
+      Tensor got = conv2d_affine(Var(x.to(device)), Var(weight.to(device)), {1, 1, groups}, scale.to(device),
+                                 shift.to(device), Var(residual.to(device)), Activation::relu)
+                       .value();
+      CHECK(max_relative_difference(got.to(kCpu), expected) <= 0x1p-8);
+    }
   }
 }
 

@@ -25,6 +25,20 @@ TEST_CASE("global_avg_pool: the mean over the pixels, also of very many") {
     check_gradients([](const std::vector<Var>& v) { return global_avg_pool(v[0]); },
                     {random_tensor({2, 3, 2, 5}, 1)});
   });
+  for (Shape shape : {Shape{1, 1, 1, 1}, Shape{2, 7, 7, 37}, Shape{3, 5, 1, 64}, Shape{0, 2, 2, 3}}) {
+    check_devices_agree([](const std::vector<Var>& v) { return global_avg_pool(v[0]); },
+                        {random_tensor(shape, 1)});
+  }
+}
+
+TEST_CASE("global_avg_pool: a million pixels far from zero, on every accelerator") {
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    Tensor x = random_tensor({1, 1000, 1000, 1}, 1, DType::f32);
+    for (float& v : x.span<float>()) v += 3;
+    Tensor y = global_avg_pool(Var(x.to(device))).value().to(kCpu);
+    CHECK(max_relative_difference(y, global_avg_pool(Var(x.to(DType::f64))).value()) <= 2e-7);
+  }
 }
 
 TEST_CASE("global_avg_pool: errors") {

@@ -43,6 +43,11 @@ TEST_CASE("linear: gradient") {
     check_gradients(f, {random_tensor({2, 3, 2}, 1), random_tensor({3, 2}, 2)});
     check_gradients(f, {random_tensor({7}, 1), random_tensor({1, 7}, 2)});
   });
+  for (Shape shape : {Shape{1, 1}, Shape{3, 5}, Shape{7, 2, 66}, Shape{0, 4}, Shape{2, 0}, Shape{530, 20}}) {
+    check_devices_agree(
+        [](const std::vector<Var>& v) { return linear(v[0], v[1], v[2]); },
+        {random_tensor(shape, 1), random_tensor({35, shape.back()}, 2), random_tensor({35}, 3)});
+  }
 }
 
 TEST_CASE("linear: only the wanted gradients are made") {
@@ -58,11 +63,11 @@ TEST_CASE("linear: only the wanted gradients are made") {
 
 TEST_CASE("linear: a row's result does not depend on the others") {
   Tensor x = random_tensor({37, 600}, 1, DType::f32), weight = random_tensor({45, 600}, 2, DType::f32);
-  on_every_cpu_level([&] {
-    Tensor all = linear(Var(x), Var(weight)).value();
+  on_every_device([&](Device device) {
+    Tensor there = x.to(device), all = linear(Var(there), Var(weight.to(device))).value().to(kCpu);
     for (int64_t i : {0, 13, 36}) {
-      CHECK(bit_equal(linear(Var(x.slice(0, i, i + 1)), Var(weight)).value(),
-                      all.slice(0, i, i + 1).contiguous()));
+      Tensor alone = linear(Var(there.slice(0, i, i + 1)), Var(weight.to(device))).value();
+      CHECK(bit_equal(alone.to(kCpu), all.slice(0, i, i + 1).contiguous()));
     }
   });
 }

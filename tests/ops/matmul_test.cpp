@@ -32,65 +32,77 @@ TEST_CASE("matmul: three layouts, every tile edge") {
   sizes.push_back({300, 40, 520});
   sizes.push_back({31, 290, 1030});
   sizes.push_back({2, 300, 4200});
-  for (DType dtype : {DType::f32, DType::f64}) {
-    // Sums of up to 4,200 terms in the tensor's own precision.
-    double bar = dtype == DType::f32 ? 3e-6 : 1e-14;
-    for (const Shape& size : sizes) {
-      Tensor a = random_tensor({size[0], size[2]}, 1, dtype), b = random_tensor({size[2], size[1]}, 2, dtype);
-      Tensor expected = product(a, b);
-      Tensor at = a.transpose(0, 1).contiguous(), bt = b.transpose(0, 1).contiguous();
-      on_every_cpu_level([&] {
+  sizes.push_back({1290, 1030, 9});
+  on_every_device([&](Device device) {
+    for (DType dtype : float_types(device)) {
+      // Sums of up to 4,200 terms in float or in the tensor's own precision; bf16 is rounded once.
+      double bar = dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 3e-6 : 0x1p-8;
+      for (const Shape& size : sizes) {
         INFO(to_text(size) << " " << std::string(to_text(dtype)));
+        Tensor a = random_tensor({size[0], size[2]}, 1, dtype),
+               b = random_tensor({size[2], size[1]}, 2, dtype);
+        Tensor expected = product(a, b);
+        Tensor at = a.transpose(0, 1).contiguous().to(device), bt = b.transpose(0, 1).contiguous().to(device);
+        a = a.to(device);
+        b = b.to(device);
         for (int layout = 0; layout < 3; ++layout) {
-          Tensor c = Tensor::full({size[0], size[1]}, 1e30, dtype);  // poison: every element must be written
+          // Poison: every element must be written.
+          Tensor c = Tensor::full({size[0], size[1]}, 1e30, dtype, device);
           if (layout == 0) kernels::matmul_nn(a, b, c);
           if (layout == 1) kernels::matmul_nt(a, bt, {}, c);
           if (layout == 2) kernels::matmul_tn(at, b, c);
-          CHECK(max_relative_difference(c, expected) <= bar);
+          CHECK(max_relative_difference(c.to(kCpu), expected) <= bar);
         }
-      });
+      }
     }
-  }
+  });
 }
 
 TEST_CASE("matmul: an infinity or NaN stays in its row and column") {
   Tensor a = random_tensor({5, 20}, 1, DType::f32), b = random_tensor({20, 7}, 2, DType::f32);
   a.data<float>()[2 * 20 + 3] = std::numeric_limits<float>::infinity();
-  Tensor c = Tensor::empty({5, 7});
-  on_every_cpu_level([&] {
-    kernels::matmul_nn(a, b, c);
+  on_every_device([&](Device device) {
+    Tensor c = Tensor::empty({5, 7}, DType::f32, device);
+    kernels::matmul_nn(a.to(device), b.to(device), c);
+    c = c.to(kCpu);
     for (int64_t i = 0; i < 35; ++i) CHECK(std::isfinite(c.data<float>()[i]) == (i / 7 != 2));
   });
 }
 
 TEST_CASE("matmul: the same bits for any number of threads") {
-  Tensor a = random_tensor({230, 700}, 1, DType::f32), b = random_tensor({700, 130}, 2, DType::f32);
-  Tensor at = a.transpose(0, 1).contiguous(), bt = b.transpose(0, 1).contiguous();
-  int before = threads();
-  std::vector<Tensor> first;
-  for (int count : {1, 2, 4}) {
-    set_threads(count);
-    std::vector<Tensor> c;
-    for (int i = 0; i < 3; ++i) c.push_back(Tensor::empty({230, 130}));
-    c.push_back(Tensor::empty({700}));
-    kernels::matmul_nn(a, b, c[0]);
-    kernels::matmul_nt(a, bt, {}, c[1]);
-    kernels::matmul_tn(at, b, c[2]);
-    kernels::sum_rows(a, c[3]);
-    if (first.empty()) first = c;
-    for (size_t i = 0; i < c.size(); ++i) CHECK(bit_equal(c[i], first[i]));
+  for (Device device : devices()) {
+    Tensor a = random_tensor({230, 700}, 1, DType::f32), b = random_tensor({700, 130}, 2, DType::f32);
+    Tensor at = a.transpose(0, 1).contiguous().to(device), bt = b.transpose(0, 1).contiguous().to(device);
+    a = a.to(device);
+    b = b.to(device);
+    check_same_for_any_threads([&] {
+      std::vector<Tensor> c;
+      for (int i = 0; i < 3; ++i) c.push_back(Tensor::empty({230, 130}, DType::f32, device));
+      c.push_back(Tensor::empty({700}, DType::f32, device));
+      kernels::matmul_nn(a, b, c[0]);
+      kernels::matmul_nt(a, bt, {}, c[1]);
+      kernels::matmul_tn(at, b, c[2]);
+      kernels::sum_rows(a, c[3]);
+      for (Tensor& t : c) t = t.to(kCpu);
+      return c;
+    });
   }
-  set_threads(before);
 }
 
 TEST_CASE("sum_rows: column sums") {
-  for (Shape shape : {Shape{0, 3}, Shape{1, 1}, Shape{1000, 5}, Shape{129, 33}, Shape{4, 0}}) {
-    Tensor a = random_tensor(shape, 1), expected = Tensor::zeros({shape[1]}, DType::f64);
-    for (int64_t i = 0; i < a.numel(); ++i) expected.data<double>()[i % shape[1]] += a.data<double>()[i];
-    on_every_cpu_level([&] {
-      Tensor c = Tensor::full({shape[1]}, 1e30, DType::f64);
-      kernels::sum_rows(a, c);
-      CHECK(max_relative_difference(c, expected) <= 1e-13);
+  for (Shape shape :
+       {Shape{0, 3}, Shape{1, 1}, Shape{1000, 5}, Shape{129, 33}, Shape{4, 0}, Shape{2100, 70}}) {
+    on_every_device([&](Device device) {
+      for (DType dtype : float_types(device)) {
+        INFO(to_text(shape) << " " << std::string(to_text(dtype)));
+        Tensor a = random_tensor(shape, 1, dtype), a64 = a.to(DType::f64);
+        Tensor expected = Tensor::zeros({shape[1]}, DType::f64);
+        for (int64_t i = 0; i < a.numel(); ++i)
+          expected.data<double>()[i % shape[1]] += a64.data<double>()[i];
+        Tensor c = Tensor::full({shape[1]}, 1e30, dtype, device);
+        kernels::sum_rows(a.to(device), c);
+        CHECK(max_relative_difference(c.to(kCpu), expected) <= tolerance(dtype));
+      }
     });
   }
 }

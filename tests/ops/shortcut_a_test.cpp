@@ -26,6 +26,12 @@ TEST_CASE("shortcut_a: every stride-th pixel between zero channels") {
     check_gradients([](const std::vector<Var>& v) { return shortcut_a(v[0], 3, 2); },
                     {random_tensor({1, 5, 2, 2}, 1)});
   });
+  for (Shape shape : {Shape{2, 5, 4, 3}, Shape{1, 1, 1, 1}, Shape{0, 4, 4, 2}, Shape{1, 9, 7, 40}}) {
+    for (int64_t stride : {1, 2, 3}) {
+      check_devices_agree([&](const std::vector<Var>& v) { return shortcut_a(v[0], stride, shape[3] + 5); },
+                          {random_tensor(shape, 1)});
+    }
+  }
 }
 
 TEST_CASE("shortcut_a: errors") {

@@ -11,7 +11,7 @@
 #include "core/tensor.h"
 #include "kernels/conv2d.h"
 
-namespace graft::kernels::cpu {
+namespace graft::kernels {
 
 struct WindowGrid {
   int64_t pictures, height, width, channels;  // what the windows look at
@@ -77,4 +77,4 @@ inline std::vector<GradPhase> grad_phases(const Shape& x, const Shape& weight, C
   return phases;
 }
 
-}  // namespace graft::kernels::cpu
+}  // namespace graft::kernels

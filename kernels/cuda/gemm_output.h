@@ -1,0 +1,115 @@
+// Where the tiled product (gemm.h) writes to, and what happens to a sum before it is stored:
+// y = act(scale * sum + shift + residual).
+#pragma once
+
+#include "kernels/conv2d.h"
+#include "kernels/cuda/gemm_operands.h"
+#include "kernels/cuda/launch.h"
+
+namespace graft::kernels::cuda {
+
+// A value for each column, stored as T or as float; or none.
+template <class T>
+struct PerColumn {
+  PerColumn() = default;
+  explicit PerColumn(const Tensor& t) {
+    if (t.defined() && t.dtype() == DType::f32) {
+      wide = data<float>(t);
+    } else {
+      narrow = data<T>(t);
+    }
+  }
+  __device__ float at(int64_t column, float otherwise) const {
+    return wide ? wide[column] : narrow ? to_float(narrow[column]) : otherwise;
+  }
+
+  const T* narrow = nullptr;
+  const float* wide = nullptr;
+};
+
+template <class T>
+struct Epilogue {
+  PerColumn<T> scale, shift;
+  const T* residual = nullptr;  // where the sums go, but in another tensor
+  Activation act = Activation::none;
+
+  // `at` is the element's place in the result.
+  __device__ float operator()(float sum, int64_t column, int64_t at) const {
+    float v = scale.at(column, 1) * sum + shift.at(column, 0);
+    if (residual) v += to_float(residual[at]);
+    if (act != Activation::none) v = v < 0 ? 0 : v;  // NaN stays NaN
+    if (act == Activation::relu6) v = v > 6 ? 6 : v;
+    return v;
+  }
+};
+
+// Row r starts at r * stride.
+struct EvenRows {
+  int64_t stride;
+  __device__ int64_t operator()(int r) const { return r * stride; }
+};
+
+// [rows, cols] for each group, whose columns follow each other in one row of the result. Where the depth is
+// split, the parts go to `parts` as floats [groups, splits, rows, cols] instead, without the epilogue.
+template <class T, class Rows = EvenRows>
+struct Output {
+  T* result;
+  Rows rows;
+  int64_t group_step;
+  Epilogue<T> epilogue = {};
+  float* parts = nullptr;
+
+  // Up to four columns of a row. `slice`: group * splits + split.
+  __device__ void store(int group, int slice, int row, int row_count, int col, int col_count,
+                        const float* sums) const {
+    if (parts) {
+      float* to = parts + (int64_t{slice} * row_count + row) * col_count + col;
+      if (col_count % 4 == 0) {
+        *reinterpret_cast<float4*>(to) = make_float4(sums[0], sums[1], sums[2], sums[3]);
+        return;
+      }
+      GRAFT_UNROLL
+      for (int j = 0; j < 4; ++j) {
+        if (col + j < col_count) to[j] = sums[j];
+      }
+      return;
+    }
+    int64_t column = int64_t{group} * col_count + col, at = group * group_step + rows(row) + col;
+    float values[4];
+    GRAFT_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      if (col + j < col_count) values[j] = epilogue(sums[j], column + j, at + j);
+    }
+    if (col + 4 <= col_count && reinterpret_cast<uintptr_t>(result + at) % (4 * sizeof(T)) == 0) {
+      store_quad(result + at, values);
+      return;
+    }
+    GRAFT_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      if (col + j < col_count) result[at + j] = from_float<T>(values[j]);
+    }
+  }
+
+  static __device__ void store_quad(float* to, const float* v) {
+    *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
+  }
+  static __device__ void store_quad(__nv_bfloat16* to, const float* v) {
+    __nv_bfloat162* pairs = reinterpret_cast<__nv_bfloat162*>(to);
+    pairs[0] = __floats2bfloat162_rn(v[0], v[1]);
+    pairs[1] = __floats2bfloat162_rn(v[2], v[3]);
+  }
+};
+
+// One thread for each element: result[g, i] = the sum of parts[g, s, i] over s, in that order.
+template <class T>
+__global__ void add_parts(const float* parts, int splits, int64_t size, int64_t n, T* result) {
+  int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  int64_t group = i / size;
+  const float* from = parts + group * splits * size + (i - group * size);
+  float sum = 0;
+  for (int s = 0; s < splits; ++s) sum += from[s * size];
+  result[i] = from_float<T>(sum);
+}
+
+}  // namespace graft::kernels::cuda
