@@ -25,6 +25,7 @@ void* BlockCache::take(int64_t bytes) {
       void* block = found->second.back();
       found->second.pop_back();
       cached_ -= reserved;
+      source_.lend(block, bytes, reserved);
       return block;
     }
   }
@@ -39,11 +40,13 @@ void* BlockCache::take(int64_t bytes) {
     fail<MemoryError>("out of memory: could not get ", bytes_text(static_cast<double>(bytes)), " on ",
                       source_.name(), " (", bytes_text(static_cast<double>(use_.current)), " in use)");
   }
+  source_.lend(block, bytes, reserved);
   return block;
 }
 
 void BlockCache::give(void* block, int64_t bytes) {
   int64_t reserved = size_class(bytes);
+  source_.take_back(block, reserved);
   std::lock_guard lock(mutex_);
   use_.current -= bytes;
   if (cached_ + reserved > source_.most_cached()) {

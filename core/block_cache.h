@@ -18,6 +18,10 @@ class BlockSource {
   // `bytes` aligned to 64 or more; null where there is no memory.
   virtual void* take(int64_t bytes) = 0;
   virtual void give(void* block) = 0;
+  // A block, of `reserved` bytes, begins and ends to be somebody's, who may touch `bytes` of it.
+  virtual void lend([[maybe_unused]] void* block, [[maybe_unused]] int64_t bytes,
+                    [[maybe_unused]] int64_t reserved) {}
+  virtual void take_back([[maybe_unused]] void* block, [[maybe_unused]] int64_t reserved) {}
   // Unused bytes that may be kept for later.
   virtual int64_t most_cached() const = 0;
   // For messages: "cpu", "cuda:0".

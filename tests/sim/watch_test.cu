@@ -1,4 +1,6 @@
 // What a Watch says of textbook kernels: exact counters; nothing on the correct kernels; each seeded mutant.
+#include <cmath>
+
 #include "core/rng.h"
 #include "kernels/cuda/sim/memory.h"
 #include "kernels/cuda/sim/watch.h"
@@ -227,5 +229,17 @@ TEST_SUITE("watch" * doctest::skip(!sim::kWatchBuilt)) {
                               {"kernel block_sums", "in a race"});
     run(block_sums<Mutant::none>);
     unsetenv("GRAFT_SIM_WATCH");
+  }
+
+  TEST_CASE("a tensor on the simulated device: its own bytes and no more, NaN until written") {
+    const Device cuda{Device::Type::cuda, 0};
+    Tensor x = Tensor::empty({3}, DType::f32, cuda);
+    float* p = x.data<float>();
+    CHECK(std::isnan(p[2]));
+    auto write = [&](unsigned i) { return reports_of(1, 1, [=] { p[i * blockDim.x] = 1; }); };
+    check_silent(write(2));
+    check_caught(write(3), "0 bytes after the end of an allocation of 12 bytes");
+    x = Tensor();
+    check_caught(write(2), "outside of every allocation");
   }
 }

@@ -9,6 +9,8 @@
 #include "core/error.h"
 #include "kernels/cuda/copy.h"
 #include "kernels/cuda/sim/arena.h"
+#include "kernels/cuda/sim/memory.h"
+#include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft {
 namespace {
@@ -22,12 +24,26 @@ struct Memory : BlockSource {
     return std::aligned_alloc(256, static_cast<size_t>((bytes + 255) / 256 * 256));
   }
   void give(void* block) override { std::free(block); }
+  // A watched kernel, or AddressSanitizer, finds an access beyond the bytes that were asked for, and one
+  // after they were given back. New memory is NaN and -1, not what somebody left there.
+  void lend(void* block, int64_t bytes, int64_t reserved) override {
+    sim::unpoison(block, static_cast<size_t>(bytes));
+    std::memset(block, 0xFF, static_cast<size_t>(bytes));
+    sim::poison(static_cast<char*>(block) + bytes, static_cast<size_t>(reserved - bytes));
+    sim::allow_memory(block, static_cast<size_t>(bytes));
+  }
+  void take_back(void* block, int64_t reserved) override {
+    sim::forbid_memory(block);
+    sim::poison(block, static_cast<size_t>(reserved));
+  }
   int64_t most_cached() const override { return int64_t{1} << 30; }
   std::string name() const override { return to_text(Device{Device::Type::cuda, 0}); }
 };
 
 class SimulatedDevice : public Accelerator {
  public:
+  SimulatedDevice() { sim::allow_memory(&fault_, sizeof fault_); }
+
   int device_count() override { return 1; }
   std::string describe(int) override { return "simulated on the CPU"; }
   bool is_hardware() const override { return false; }
