@@ -2,8 +2,9 @@
 
 target_compile_definitions(graft_options INTERFACE GRAFT_SIM)
 
-# How a .cu file is compiled. Without a sanitizer the compiler announces each memory access to kernels/cuda/sim/hooks.cpp,
-# and leaves a float4 whole: one access of 16 bytes, as on the GPU. -O2 makes no copies of loops for one lane and another.
+# How a .cu file is compiled. Without a sanitizer the compiler announces each memory access to
+# kernels/cuda/sim/hooks.cpp, and leaves a float4 whole: one access of 16 bytes, as on the GPU. -O2 makes no
+# copies of loops for one lane and another.
 set(GRAFT_SIM_FLAGS -Wno-unknown-pragmas)  # "#pragma unroll" is for nvcc
 if(NOT GRAFT_SANITIZE)
   target_compile_definitions(graft_options INTERFACE GRAFT_SIM_WATCH)
