@@ -150,7 +150,10 @@ double penalised_loss(const nn::Linear& linear, const Var& x, const Tensor& trut
 }
 
 // All views of all pictures as one set, view by view.
-std::pair<Tensor, Tensor> stacked(const std::vector<Tensor>& views, const PictureSet& set) {
+struct Stacked {
+  Tensor features, truth;
+};
+Stacked stacked(const std::vector<Tensor>& views, const PictureSet& set) {
   int64_t n = set.size();
   auto count = static_cast<int64_t>(views.size());
   Tensor x = Tensor::empty({n * count, views[0].dim(1)}, views[0].dtype());
@@ -164,8 +167,8 @@ std::pair<Tensor, Tensor> stacked(const std::vector<Tensor>& views, const Pictur
 
 Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data, const Recipe& recipe,
                  const Hooks& hooks, const OnProgress& on_progress) {
-  auto [all, truth] = stacked(x.train, data.train.pictures);
-  Var inputs(all);
+  Stacked all = stacked(x.train, data.train.pictures);
+  Var inputs(all.features);
   std::vector<double> flat(
       static_cast<size_t>(linear.weight.var.value().numel() + linear.bias.var.value().numel()), 0);
   std::vector<double> best_flat;
@@ -190,13 +193,13 @@ Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data
                    .epochs = recipe.epochs,
                    .loss = train.loss,
                    .accuracy = train.accuracy,
-                   .items_per_second = static_cast<double>(step * all.dim(0)) / watch.seconds()});
+                   .items_per_second = static_cast<double>(step * all.features.dim(0)) / watch.seconds()});
     }
   };
   minimise(
       {.steps = recipe.epochs},
       [&](std::span<const double> at, std::span<double> gradient) {
-        return penalised_loss(linear, inputs, truth, recipe, at, gradient);
+        return penalised_loss(linear, inputs, all.truth, recipe, at, gradient);
       },
       flat, after_step);
   unpack(linear, recipe.keep_best && best >= 0 ? best_flat : flat);

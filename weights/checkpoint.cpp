@@ -49,7 +49,7 @@ void refuse_other_kinds(const File& file, std::string_view head) {
   if (starts("%PDF")) file.reject("is a PDF document, not a checkpoint");
 }
 
-std::unique_ptr<Content> read_content(std::shared_ptr<const File> file, const OpenOptions& options) {
+std::unique_ptr<Content> read_content(const std::shared_ptr<const File>& file, const OpenOptions& options) {
   std::string head = file->head(512);
   if (is_safetensors(head)) return read_safetensors(file, options);
   refuse_other_kinds(*file, head);
@@ -87,7 +87,7 @@ Checkpoint Checkpoint::from_bytes(const std::string& name, std::span<const uint8
   return open_file(File::in_memory(name, bytes), options);
 }
 
-Checkpoint Checkpoint::open_file(std::shared_ptr<const File> file, const OpenOptions& options) {
+Checkpoint Checkpoint::open_file(const std::shared_ptr<const File>& file, const OpenOptions& options) {
   if (!options.sha256.empty()) {
     std::string found = file->sha256();
     if (found != options.sha256)

@@ -67,7 +67,7 @@ class Checkpoint {
   std::string sha256() const;  // of the file's bytes (of the index, for a sharded one); reads all of it
 
  private:
-  static Checkpoint open_file(std::shared_ptr<const File> file, const OpenOptions& options);
+  static Checkpoint open_file(const std::shared_ptr<const File>& file, const OpenOptions& options);
   std::shared_ptr<const Content> content_;
 };
 

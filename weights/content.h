@@ -71,10 +71,12 @@ constexpr size_t kMaxTensors = 100'000;  // in one file
 constexpr int64_t kMaxExpanded = 64 << 20;
 
 // The readers, by format.
-std::unique_ptr<Content> read_safetensors(std::shared_ptr<const File> file, const OpenOptions& options);
-std::unique_ptr<Content> read_sharded(std::shared_ptr<const File> index, const OpenOptions& options);
-std::unique_ptr<Content> read_torch_zip(std::shared_ptr<const File> file, const OpenOptions& options);
-std::unique_ptr<Content> read_torch_legacy(std::shared_ptr<const File> file, const OpenOptions& options);
-std::unique_ptr<Content> read_torch_tar(std::shared_ptr<const File> file, const OpenOptions& options);
+std::unique_ptr<Content> read_safetensors(const std::shared_ptr<const File>& file,
+                                          const OpenOptions& options);
+std::unique_ptr<Content> read_sharded(const std::shared_ptr<const File>& index, const OpenOptions& options);
+std::unique_ptr<Content> read_torch_zip(const std::shared_ptr<const File>& file, const OpenOptions& options);
+std::unique_ptr<Content> read_torch_legacy(const std::shared_ptr<const File>& file,
+                                           const OpenOptions& options);
+std::unique_ptr<Content> read_torch_tar(const std::shared_ptr<const File>& file, const OpenOptions& options);
 
 }  // namespace graft::weights

@@ -145,20 +145,21 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   }
 
   bool number_unsigned(uint64_t value) override {
-    Described* t = tensors.empty() ? nullptr : &tensors.back();
     if (at_ == At::shape) {
+      Described& t = tensors.back();
       if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-        file_.reject("header: tensor ", printable(t->name), ": size ", value, " overflows");
+        file_.reject("header: tensor ", printable(t.name), ": size ", value, " overflows");
       }
-      if (t->shape.size() >= kMaxListedRank)
-        file_.reject("header: tensor ", printable(t->name), ": rank is above ", kMaxListedRank);
-      t->shape.push_back(static_cast<int64_t>(value));
+      if (t.shape.size() >= kMaxListedRank)
+        file_.reject("header: tensor ", printable(t.name), ": rank is above ", kMaxListedRank);
+      t.shape.push_back(static_cast<int64_t>(value));
       return true;
     }
     if (at_ == At::offsets) {
-      if (t->offsets.size() >= 2)
-        file_.reject("header: tensor ", printable(t->name), ": data_offsets has more than 2 entries");
-      t->offsets.push_back(value);
+      Described& t = tensors.back();
+      if (t.offsets.size() >= 2)
+        file_.reject("header: tensor ", printable(t.name), ": data_offsets has more than 2 entries");
+      t.offsets.push_back(value);
       return true;
     }
     unexpected(str(value));
@@ -334,7 +335,8 @@ std::string_view safetensors_name(DType dtype) {
   return std::find_if(kKinds.begin(), kKinds.end(), [&](const Kind& k) { return k.dtype == dtype; })->name;
 }
 
-std::unique_ptr<Content> read_safetensors(std::shared_ptr<const File> file, const OpenOptions& options) {
+std::unique_ptr<Content> read_safetensors(const std::shared_ptr<const File>& file,
+                                          const OpenOptions& options) {
   int64_t length = header_length(*file);
   std::string header = file->read(8, length);
   check_text(*file, header);

@@ -122,7 +122,7 @@ std::shared_ptr<const File> open_shard(const File& index, const std::string& nam
 
 }  // namespace
 
-std::unique_ptr<Content> read_sharded(std::shared_ptr<const File> index, const OpenOptions& options) {
+std::unique_ptr<Content> read_sharded(const std::shared_ptr<const File>& index, const OpenOptions& options) {
   if (index->size() > kMaxIndex)
     index->reject("index: ", index->size(), " bytes, at most ", kMaxIndex, " are allowed");
   std::string text = index->read(0, index->size());

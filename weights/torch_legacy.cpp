@@ -39,7 +39,8 @@ std::vector<std::string> read_keys(const File& file, const pickle::Tree& tree,
 
 }  // namespace
 
-std::unique_ptr<Content> read_torch_legacy(std::shared_ptr<const File> file, const OpenOptions& options) {
+std::unique_ptr<Content> read_torch_legacy(const std::shared_ptr<const File>& file,
+                                           const OpenOptions& options) {
   if (file->head(static_cast<int64_t>(kMagic.size())) != kMagic) {
     // Some other pickle: read it, to say what it holds instead.
     ReadPickle other(*file, 0, file->size(), "pickle");

@@ -256,7 +256,7 @@ class TarReader {
 
 }  // namespace
 
-std::unique_ptr<Content> read_torch_tar(std::shared_ptr<const File> file, const OpenOptions& options) {
+std::unique_ptr<Content> read_torch_tar(const std::shared_ptr<const File>& file, const OpenOptions& options) {
   TarReader reader(file, read_tar(*file));
   reader.run(options);
   return std::move(reader.content);

@@ -80,7 +80,7 @@ void check_byte_order(const File& file, const Records& records, const std::strin
 
 }  // namespace
 
-std::unique_ptr<Content> read_torch_zip(std::shared_ptr<const File> file, const OpenOptions& options) {
+std::unique_ptr<Content> read_torch_zip(const std::shared_ptr<const File>& file, const OpenOptions& options) {
   std::vector<ZipRecord> list = read_zip(*file);
   std::string top = top_folder(*file, list);
   Records records;

@@ -21,8 +21,9 @@ std::vector<double> round_ticks(double low, double high, int count) {
     }
   }
   std::vector<double> ticks;
-  double first = std::floor(low / step + 1e-9), last = std::ceil(high / step - 1e-9);
-  for (double k = first; k <= last; ++k) ticks.push_back(k * step);
+  auto first = std::llround(std::floor(low / step + 1e-9)),
+       last = std::llround(std::ceil(high / step - 1e-9));
+  for (auto k = first; k <= last; ++k) ticks.push_back(static_cast<double>(k) * step);
   return ticks;
 }
 
