@@ -119,7 +119,8 @@ void backward(const Var& loss, const Tensor& dy) {
   GRAFT_CHECK(loss.needs_grad(), "backward: nothing that requires a gradient leads to this value");
   GRAFT_CHECK(dy.defined() || loss.value().numel() == 1, "backward: ", loss.shape(),
               " is not a scalar; give the gradient to start from");
-  Tensor seed = dy.defined() ? dy : Tensor::full(loss.shape(), 1, loss.value().dtype(), loss.value().device());
+  Tensor seed =
+      dy.defined() ? dy : Tensor::full(loss.shape(), 1, loss.value().dtype(), loss.value().device());
   GRAFT_CHECK(seed.shape() == loss.shape() && seed.dtype() == loss.value().dtype(), "backward: gradient ",
               seed, " for a value of ", loss.value());
 

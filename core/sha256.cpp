@@ -43,7 +43,7 @@ void Sha256::block(const unsigned char* p) {
 }
 
 Sha256& Sha256::add(const void* data, size_t bytes) {
-  if (bytes == 0) return *this;
+  if (data == nullptr || bytes == 0) return *this;  // an empty span need not point anywhere
   const auto* p = static_cast<const unsigned char*>(data);
   size_t held = bytes_ % 64;
   bytes_ += bytes;

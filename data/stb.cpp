@@ -66,11 +66,13 @@ void* budget_realloc(void* p, size_t old_bytes, size_t bytes) {
 #define STBI_ASSERT(x) ((x) ? void() : graft::data::assertion_failed(#x))
 // stb names this step and offers no hook for it: its own definition, the one place where the name is followed
 // by a parenthesis, is renamed, and the name is ours.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 static unsigned char* stbi__resample_row_h_2(unsigned char* out, unsigned char* near_row,
                                              unsigned char* far_row, int width, int scale) {
   return graft::data::jpeg::upsample_2x1(out, near_row, far_row, width, scale);
 }
 #define stbi__resample_row_h_2(...) graft_unused_resample_row_h_2 [[maybe_unused]] (__VA_ARGS__)
+// NOLINTEND(bugprone-reserved-identifier)
 #include <stb/stb_image.h>
 
 namespace graft::data {

@@ -1,7 +1,7 @@
 // Max pooling. x [N, H, W, C], y [N, OH, OW, C], contiguous, f32 or f64 on the CPU, f32 or bf16 on CUDA; the
-// caller allocates. A window is clipped to the picture, which is the same as padding with -inf. `where` has y's shape and says which place
-// of the window, counted row by row, held the first maximum: u8 where a window has at most 256 places, else
-// i32. A NaN counts as the maximum.
+// caller allocates. A window is clipped to the picture, which is the same as padding with -inf. `where` has
+// y's shape and says which place of the window, counted row by row, held the first maximum: u8 where a window
+// has at most 256 places, else i32. A NaN counts as the maximum.
 #pragma once
 
 #include "kernels/dispatch.h"

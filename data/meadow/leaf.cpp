@@ -81,7 +81,9 @@ void draw_leaf(Canvas& canvas, const Pose& pose, const Leaf& leaf, const LeafCol
     case Leaf::Form::pinnate: {
       int pairs = leaf.lobes;
       for (int i = 0; i < 2 * pairs; ++i) {
-        float t = (i / 2 + 0.5f) / static_cast<float>(pairs), side = i % 2 == 0 ? 1.f : -1.f;
+        int pair = i / 2;
+        float t = (static_cast<float>(pair) + 0.5f) / static_cast<float>(pairs),
+              side = i % 2 == 0 ? 1.f : -1.f;
         float reach = 0.62f * std::sin(kPi * (0.22f + 0.72f * t));
         Pose at = pose.moved({0, 1.8f * t - 0.9f, 0}).rolled(-side * between(rng, 0.85f, 1.15f));
         draw_blade(canvas, at.scaled(0.5f * reach).moved({0, 1, 0}), leaflet, colors, rng, 0.5f * detail);

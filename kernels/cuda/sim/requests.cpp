@@ -95,7 +95,9 @@ void Requests::all_met() {
 }
 
 void Requests::hand_over(KernelRecord& to) {
-  for (const auto& [key, total] : totals_) {
+  for (const auto& entry : totals_) {
+    const auto& key = entry.first;
+    const auto& total = entry.second;
     Traffic& sum = key.shared ? (key.store ? to.counters.shared_store : to.counters.shared_load)
                               : (key.store ? to.counters.global_store : to.counters.global_load);
     sum += total.traffic;
