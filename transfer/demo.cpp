@@ -25,7 +25,7 @@ Recipe demo_recipe(const Strategy& strategy) {
       recipe.weight_decay = 0.1;
       recipe.warmup_epochs = 0;
       break;
-    case Kind::partial: recipe.epochs = 20; break;
+    case Kind::partial:
     case Kind::full: recipe.epochs = 20; break;
     case Kind::scratch:
       recipe.epochs = 50;
