@@ -48,6 +48,14 @@ Var batch_norm_train(const Var& x, const Var& weight, const Var& bias, const Ten
 Var batch_norm_frozen(const Var& x, const Var& weight, const Var& bias, const Tensor& running_mean,
                       const Tensor& running_var, BatchNorm how);
 
+// x [..., C], weight and bias [C] (of bf16 in f32) -> (x - mean) / sqrt(variance + eps) * weight + bias, with
+// the mean and the biased variance of each row of C values (Ba, Kiros and Hinton, 2016; PyTorch's
+// layer_norm).
+Var layer_norm(const Var& x, const Var& weight, const Var& bias, double eps = 1e-5);
+// x [..., C], weight [C] (of bf16 in f32) -> x / sqrt(mean(x^2) + eps) * weight: T5's layer norm (Zhang and
+// Sennrich, 2019; Raffel et al., 2020).
+Var rms_norm(const Var& x, const Var& weight, double eps = 1e-6);
+
 struct Pool2d {
   int64_t size = 2;
   int64_t stride = 2;

@@ -156,11 +156,93 @@ def clip_and_schedule():
         put(f"one_cycle.{k}.rates", torch.tensor(rates))
 
 
+def row_norms():
+    """Layer norm, and RMS norm as T5 has it: no mean, no bias, the deviation from zero."""
+    x = (rounded(2, 3, 11) * 2 + 1).requires_grad_()
+    weight, bias = rounded(11).requires_grad_(), rounded(11).requires_grad_()
+    dy = rounded(2, 3, 11)
+    for name, t in (("x", x), ("weight", weight), ("bias", bias), ("dy", dy)):
+        put("row_norm." + name, t)
+    for name in ("layer_norm", "rms_norm"):
+        for t in (x, weight, bias):
+            t.grad = None
+        if name == "layer_norm":
+            y = F.layer_norm(x, (11,), weight, bias, eps=1e-3)
+        else:
+            y = weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-3))
+        y.backward(dy)
+        put(name + ".y", y)
+        put(name + ".dx", x.grad)
+        put(name + ".dweight", weight.grad)
+        if name == "layer_norm":
+            put(name + ".dbias", bias.grad)
+
+
+def embedding():
+    table = rounded(7, 5).requires_grad_()
+    indices = torch.tensor([[3, 0, 3, 6], [1, 3, 1, 6]])
+    dy = rounded(2, 4, 5)
+    put("embedding.table", table)
+    put("embedding.indices", indices)
+    put("embedding.dy", dy)
+    for name, padding in (("plain", None), ("padded", 1)):
+        table.grad = None
+        y = F.embedding(indices, table, padding_idx=padding)
+        y.backward(dy)
+        put(f"embedding.{name}.y", y)
+        put(f"embedding.{name}.dtable", table.grad)
+
+
+def activations():
+    x = torch.cat([(torch.arange(-48, 49) / 8.0), torch.tensor([-100.0, -30.0, -9.0, 9.0, 30.0, 100.0])])
+    x.requires_grad_()
+    put("activation.x", x)
+    functions = {
+        "gelu": F.gelu,
+        "gelu_tanh": lambda t: F.gelu(t, approximate="tanh"),
+        "quick_gelu": lambda t: t * torch.sigmoid(1.702 * t),
+        "silu": F.silu,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+    }
+    for name, f in functions.items():
+        x.grad = None
+        y = f(x)
+        y.sum().backward()
+        put(f"activation.{name}.y", y)
+        put(f"activation.{name}.slope", x.grad)
+
+
+def adam():
+    """As optimizers(), with its start and gradients."""
+    def given(name):
+        return torch.tensor(out[name]["values"]).reshape(out[name]["shape"])
+    start = [given(f"optimizer.start.{i}") for i in range(2)]
+    grads = [given(f"optimizer.grads.{i}") for i in range(2)]
+    for name, how in (("adam", {}), ("adam_decay", {"betas": (0.8, 0.99), "eps": 1e-4, "weight_decay": 0.05})):
+        params = [s.clone().requires_grad_() for s in start]
+        optimizer = torch.optim.Adam(params, lr=1, **how)
+        path = [[], []]
+        for step in range(20):
+            optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
+            for i, p in enumerate(params):
+                p.grad = grads[i][step].clone() if i == 0 or step >= 2 else None
+            optimizer.step()
+            for i, p in enumerate(params):
+                path[i].append(p.detach().clone())
+        for i in range(2):
+            put(f"optimizer.{name}.{i}", torch.stack(path[i]))
+
+
 batch_norm()
 max_pool()
 cross_entropy()
 optimizers()
 clip_and_schedule()
+row_norms()
+embedding()
+activations()
+adam()
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.json")
 with open(path, "w") as f:
     f.write("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in out.items()) + "\n}\n")

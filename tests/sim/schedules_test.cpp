@@ -53,6 +53,21 @@ TEST_CASE("schedules: softmax and its gradient, rows of a warp and of a block") 
   });
 }
 
+TEST_CASE("schedules: layer norm and RMS norm, rows of a warp and of a block") {
+  check_same_under_any_schedule([] {
+    std::vector<Tensor> out;
+    for (DType dtype : {DType::f32, DType::bf16}) {
+      for (Shape shape : {Shape{70, 37}, Shape{3, 1500}}) {
+        Var x(on_device(shape, 1, dtype), true), weight(on_device({shape[1]}, 2, DType::f32), true);
+        Var y = layer_norm(rms_norm(x, weight), weight, weight);
+        backward(y, on_device(shape, 3, dtype));
+        out.insert(out.end(), {y.value(), x.grad(), weight.grad()});
+      }
+    }
+    return out;
+  });
+}
+
 TEST_CASE("schedules: cross entropy, sums, dropout") {
   check_same_under_any_schedule([] {
     Tensor labels = Tensor::empty({300}, DType::i64);
