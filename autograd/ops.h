@@ -56,6 +56,11 @@ Var layer_norm(const Var& x, const Var& weight, const Var& bias, double eps = 1e
 // Sennrich, 2019; Raffel et al., 2020).
 Var rms_norm(const Var& x, const Var& weight, double eps = 1e-6);
 
+// table [R, C], indices i64 [...] -> [..., C]: the rows that the indices name. The row `padding_index` gets
+// no gradient; none where it is negative. Throws DataError, naming index and position, for an index out of
+// range.
+Var embedding(const Var& table, const Tensor& indices, int64_t padding_index = -1);
+
 struct Pool2d {
   int64_t size = 2;
   int64_t stride = 2;

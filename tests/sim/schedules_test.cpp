@@ -68,6 +68,20 @@ TEST_CASE("schedules: layer norm and RMS norm, rows of a warp and of a block") {
   });
 }
 
+TEST_CASE("schedules: embedding") {
+  check_same_under_any_schedule([] {
+    std::vector<Tensor> out;
+    Tensor indices = Tensor::empty({1100}, DType::i64);
+    for (int64_t i = 0; i < 1100; ++i) indices.data<int64_t>()[i] = i * i % 23;
+    for (DType dtype : {DType::f32, DType::bf16}) {
+      Var table(on_device({23, 19}, 1, dtype), true), y = embedding(table, indices.to(kCuda));
+      backward(y, on_device({1100, 19}, 3, dtype));
+      out.insert(out.end(), {y.value(), table.grad()});
+    }
+    return out;
+  });
+}
+
 TEST_CASE("schedules: cross entropy, sums, dropout") {
   check_same_under_any_schedule([] {
     Tensor labels = Tensor::empty({300}, DType::i64);

@@ -199,6 +199,9 @@ TEST_SUITE("watch" * doctest::skip(!sim::kWatchBuilt)) {
     auto host = std::make_unique<float>();
     float* p = host.get();
     check_caught(reports_of(1, 1, [&] { *p = 2; }), "outside of every allocation");
+    volatile uintptr_t nowhere = uintptr_t{1} << 45;  // ends the launch, not the program
+    check_caught(reports_of(2, 64, [&] { *reinterpret_cast<float*>(nowhere) = 2; }),
+                 "memory that does not exist");
   }
 
   TEST_CASE("instructions, with the first request of each") {

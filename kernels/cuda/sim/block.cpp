@@ -193,6 +193,12 @@ void Block::wait(Thread::State state, Site site) {
   me.state = Thread::State::runnable;
 }
 
+void Block::stop(std::exception_ptr why) {
+  if (!error) error = std::move(why);
+  wait(Thread::State::done, {});
+  std::terminate();  // nobody switches to a thread once there is an error
+}
+
 void Block::thread_main() {
   entered();
   Thread& me = *current;

@@ -77,6 +77,8 @@ struct Block {
 
   // For the running thread: it waits, and somebody else goes on.
   void wait(Thread::State state, Site site);
+  // For the running thread, where it cannot throw: it does not come back, and the launch throws `why`.
+  void stop(std::exception_ptr why);
   // For the running thread: it could go on, but the schedule says who does.
   void go_on();
   void make_runnable(int warp, uint32_t lanes);

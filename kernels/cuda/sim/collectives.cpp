@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "kernels/cuda/sim/block.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sabotage.h"
 
 namespace graft::sim {
 namespace {
@@ -102,6 +103,7 @@ void complete_nothing(uint32_t, void* const*) {}
 
 uint64_t shuffle(uint32_t mask, uint64_t bits, Shuffle how, int argument, int width, Site site) {
   Thread& me = require_thread("__shfl_sync");
+  if (is_sabotaged(Sabotage::Kind::wrong_lane, site)) argument ^= 1;
   ShuffleSlot slot{bits, 0, shuffle_source(how, me.lane, argument, width)};
   if (!(mask & me.block->warps[me.warp].exists & (1u << slot.from))) {
     me.block->fail_here(

@@ -37,6 +37,7 @@ class Recorder {
 
  private:
   bool check_global(const Access& now, uintptr_t address, size_t bytes);
+  void stop_where_unmapped(uintptr_t address, size_t bytes);
   void report(const Access& now, const std::string& what, uintptr_t other_code = 0);
   void report_race(const Access& now, const char* memory, uintptr_t offset, const Race& race);
 

@@ -1,5 +1,8 @@
 #include "kernels/cuda/sim/watch.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "core/error.h"
 #include "kernels/cuda/sim/recorder.h"
 
@@ -164,6 +167,7 @@ bool Recorder::check_global(const Access& now, uintptr_t address, size_t bytes) 
       bool parameter = now.kind == Kind::read && address - reinterpret_cast<uintptr_t>(frame_) < kParameters;
       if (!parameter && !in_program(address)) {
         report(now, str("outside of every allocation: ", describe_outside(address)));
+        stop_where_unmapped(address, bytes);
       }
       return false;
     }
@@ -171,10 +175,21 @@ bool Recorder::check_global(const Access& now, uintptr_t address, size_t bytes) 
     if (address + bytes > found.end) {
       report(now, str("outside of every allocation: ", address + bytes - found.end,
                       " bytes over the end of an allocation of ", found.end - found.begin, " bytes"));
+      stop_where_unmapped(address, bytes);
       return false;
     }
   }
   return true;
+}
+
+// The access itself is still to come. Where it would end the program, the block ends instead, and the reports
+// are not lost.
+void Recorder::stop_where_unmapped(uintptr_t address, size_t bytes) {
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)), first = address & ~(page - 1);
+  unsigned char unused[2];
+  if (mincore(reinterpret_cast<void*>(first), address + bytes - first, unused) == 0) return;
+  block_->stop(std::make_exception_ptr(DeviceError(
+      str(block_->where(), ": an access of memory that does not exist, ", describe_outside(address)))));
 }
 
 namespace {

@@ -1,0 +1,60 @@
+// Mutants of the kernels as they stand: each __syncthreads of a file left out in turn, shuffles that read a
+// neighbour, results that are too short. A Watch must speak of every one, or the values must be wrong, under
+// every schedule; and of the kernels themselves nothing is said.
+#include "autograd/ops.h"
+#include "kernels/embedding.h"
+#include "kernels/layer_norm.h"
+#include "tests/sim/mutants.h"
+
+using namespace graft;
+using namespace graft::test;
+
+namespace {
+
+constexpr Device kCuda{Device::Type::cuda, 0};
+
+Tensor there(const Shape& shape, uint64_t seed, DType dtype = DType::f32) {
+  return random_tensor(shape, seed, dtype).to(kCuda);
+}
+
+}  // namespace
+
+TEST_SUITE("mutants" * doctest::skip(!sim::kWatchBuilt)) {
+  TEST_CASE("layer_norm, rms_norm") {
+    for (int64_t cols : {96, 1100}) {  // a warp's row and a block's
+      Tensor x = there({5, cols}, 1), w = there({cols}, 2), b = there({cols}, 3);
+      Tensor y = x.empty_like(), mean = Tensor::empty({5}, DType::f32, kCuda), inverse = mean.empty_like();
+      auto forward = [&] { kernels::layer_norm(x, w, b, 1e-5, y, mean, inverse); };
+      auto backward = [&] { kernels::layer_norm_grad_input(x, x, w, mean, inverse, y); };
+      forward();
+      check_lanes("kernels/cuda/team.h", [&] { return forward(), y; });
+      check_lanes("kernels/cuda/team.h", [&] { return backward(), y; });
+      if (cols > 1024) {
+        check_barriers("kernels/cuda/team.h", forward);
+        check_barriers("kernels/cuda/team.h", backward);
+      }
+      check_bound([&] { kernels::layer_norm(x, w, b, 1e-5, y, mean.slice(0, 0, 4).clone(), inverse); });
+    }
+  }
+
+  TEST_CASE("sums over rows, for the parameters of norms") {
+    Tensor x = there({70, 33}, 1), dy = there({70, 33}, 2), dweight = there({33}, 3), dbias = there({33}, 4);
+    Tensor mean = there({70}, 5), inverse = there({70}, 6);
+    check_barriers("kernels/cuda/column_sums.h",
+                   [&] { kernels::layer_norm_grad_parameters(x, dy, mean, inverse, dweight, dbias); });
+    check_bound([&] {
+      kernels::layer_norm_grad_parameters(x, dy, mean, inverse, dweight, dbias.slice(0, 0, 32).clone());
+    });
+  }
+
+  TEST_CASE("embedding") {
+    Tensor indices = Tensor::empty({700}, DType::i64);
+    for (int64_t i = 0; i < 700; ++i) indices.data<int64_t>()[i] = i * i % 11;
+    indices = indices.to(kCuda);
+    Tensor dy = there({700, 37}, 1), dtable = there({11, 37}, 2);
+    auto backward = [&] { kernels::embedding_grad(dy, indices, 2, dtable); };
+    check_barriers("kernels/cuda/embedding.cu", backward);
+    check_bound([&] { kernels::embedding_grad(there({699, 37}, 1), indices, 2, dtable); });
+    check_bound([&] { kernels::embedding(dtable, indices, there({699, 37}, 1)); });
+  }
+}
