@@ -6,6 +6,13 @@
 
 namespace graft::app {
 
+std::pair<std::string, std::string> split_at_equals(const std::string& flag, const std::string& text) {
+  size_t at = text.rfind('=');
+  GRAFT_CHECK_AS(UsageError, at != std::string::npos && at > 0, flag, " ", printable(text),
+                 ": NAME=VALUE is expected");
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
 void Common::add_to(CLI::App& command) {
   command.add_option("--json", json, "write the figures to this file as JSON (docs/json.md)")
       ->type_name("FILE");

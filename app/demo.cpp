@@ -25,9 +25,11 @@ struct Demo {
   transfer::DemoOptions options;
   Common common;
   std::string out;
+  std::vector<std::string> settings;
 
   int run() {
     common.apply();
+    for (const std::string& text : settings) options.settings.push_back(split_at_equals("--set", text));
     transfer::report::RunFolder folder = transfer::report::choose_run_folder(out);
     transfer::DemoResult result;
     try {
@@ -73,6 +75,14 @@ void add_demo(CLI::App& app, Action& action) {
   command->add_option("--epochs", demo->options.epochs, "of every strategy; unset: each has its own")
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
+  command
+      ->add_option("--strategy", demo->options.strategies,
+                   "scratch, head, partial:N or full; several may be named; unset: those of the table")
+      ->type_name("NAME");
+  command
+      ->add_option("--set", demo->settings,
+                   "another setting for these strategies, such as --set learning_rate=0.1")
+      ->type_name("NAME=X");
   command
       ->add_option(
           "--out", demo->out,

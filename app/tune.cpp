@@ -97,13 +97,6 @@ nn::Freeze parse_freeze(const std::string& text) {
                    "; there are trainable, frozen and frozen_adapt_stats");
 }
 
-std::pair<std::string, std::string> split_at_equals(const std::string& flag, const std::string& text) {
-  size_t at = text.rfind('=');
-  GRAFT_CHECK_AS(UsageError, at != std::string::npos && at > 0, flag, " ", printable(text),
-                 ": NAME=VALUE is expected");
-  return {text.substr(0, at), text.substr(at + 1)};
-}
-
 void Tune::read_recipe() {
   transfer::Strategy strategy = transfer::parse_strategy(options.strategy);
   nn::model_info(options.model);  // an unknown model is told before anything else is read

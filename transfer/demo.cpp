@@ -79,6 +79,8 @@ DemoResult run_demo(const DemoOptions& options, const OnProgress& on_progress) {
     how.strategy = strategy;
     how.recipe = demo_recipe(strategy);
     if (options.epochs > 0) how.recipe.epochs = options.epochs;
+    for (const auto& [setting, value] : options.settings) set(how.recipe, setting, value);
+    check(how.recipe, strategy);
     how.preprocess = meadow_preprocess();
     how.seed = options.seed;
     how.cache = false;

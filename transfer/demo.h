@@ -2,6 +2,10 @@
 // graft made. Needs nothing from outside.
 #pragma once
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "nn/models/classifier.h"
 #include "transfer/pictures.h"
 #include "transfer/recipe.h"
@@ -14,6 +18,8 @@ struct DemoOptions {
   int64_t per_class = 100;  // pictures of each species to learn from, and as many to be tested on
   int epochs = 0;           // of every strategy; 0: as demo_recipe says
   std::vector<std::string> strategies = {"scratch", "head", "partial:1", "full"};
+  // Settings to try instead of demo_recipe's, name and value as in set() of recipe.h, for every strategy.
+  std::vector<std::pair<std::string, std::string>> settings;
 };
 
 struct DemoResult {

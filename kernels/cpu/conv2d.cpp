@@ -80,10 +80,12 @@ struct Windows {
     }
   }
 
-  // Neighbouring windows overlap and the hardware sees them coming, unless they are single pixels.
-  void prefetch(const Row& row, int64_t begin, int64_t end) const {
-    if (grid.taps_h * grid.taps_w != 1 || !row.inside) return;
-    prefetch_run(row.picture + (row.top * grid.width + row.left) * grid.channels + begin, end - begin);
+  // Windows at stride 1 overlap, and the hardware sees them coming, unless they are single pixels.
+  const T* ahead(const Row& row, int64_t begin) const {
+    if (!row.inside || (grid.stride == 1 && grid.taps_h * grid.taps_w != 1)) return nullptr;
+    int64_t run = run_taps * channels, index = begin / run;
+    int64_t runs_w = grid.taps_w / run_taps, tap_h = index / runs_w, tap_w = index % runs_w * run_taps;
+    return row.picture + ((row.top + tap_h) * grid.width + row.left + tap_w) * grid.channels + begin % run;
   }
 
   // `count` elements of the run of taps that starts at pixel (h, w), from its element `skip` on; zeros in the

@@ -138,7 +138,7 @@ void winograd_windows(const WindowGrid& grid, const T* x, const PackedB& b, int6
             tile_of<T, true>(height, step)(std::min(kBlock, channels - s * kBlock),
                                            input.get() + ((s * 16 + e) * piece + first) * stride,
                                            right + s * kBlock * step, step, to.get() + e * piece + first, 0,
-                                           step, s > 0);
+                                           step, s > 0, {});
           });
         }
       }

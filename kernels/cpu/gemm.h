@@ -6,11 +6,12 @@
 // and kernels/cpu/scratch.h.
 //
 // Two orders of summation cover everything:
-//   multiply_rows      c[m, n] = sum over k of a[m, k] b[k, n]     rows of a gathered, b packed, block by
-//   block multiply_columns   c[m, n] = sum over k of a[k, m] b[k, n]     rows of both gathered block by block
-// A source of rows has rows(first, count, out), which makes cheap handles of rows, and copy(row, begin, end,
-// out), which writes those elements of a row. A target has rows(first, count, out), which gives where rows of
-// c begin. That is all they know of a convolution: its rows are windows of a picture.
+//   multiply_rows     c[m, n] = sum over k of a[m, k] b[k, n]: rows of a gathered, b packed, block by block
+//   multiply_columns  c[m, n] = sum over k of a[k, m] b[k, n]: rows of both gathered, block by block
+// A source of rows has rows(first, count, out), which makes cheap handles of rows; copy(row, begin, end,
+// out), which writes those elements of a row; and ahead(row, begin), where they lie in memory if they are one
+// run that the hardware does not see coming, or null. A target has rows(first, count, out), which gives where
+// rows of c begin. That is all they know of a convolution: its rows are windows of a picture.
 
 // The register tile: rows x two vectors. 14 x 2 sums, two vectors of b and one broadcast fill 31 of 32
 // AVX-512 registers.
@@ -54,12 +55,24 @@ template <class T>
   for (int64_t i = 0; i < n; ++i) to[i] = 0;
 }
 
+// Elements of a cache line.
+template <class T>
+inline constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+
 // Asks for `n` elements that will be read soon. The hardware does not foresee the jump from one row to the
 // next.
 template <class T>
 [[gnu::always_inline]] inline void prefetch_run(const T* from, int64_t n) {
-  for (int64_t i = 0; i < n; i += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(from + i);
+  for (int64_t i = 0; i < n; i += kLine<T>) __builtin_prefetch(from + i);
 }
+
+// Rows of memory that a later tile will need. A tile asks for them, line by line, while it multiplies: its
+// arithmetic then hides the way from memory to the L2 cache.
+template <class T>
+struct Ahead {
+  const T* const* rows = nullptr;
+  int64_t count = 0;
+};
 
 // Rows of a matrix as they lie in memory: a source and a target.
 template <class T>
@@ -73,7 +86,7 @@ struct MatrixRows {
   void copy(Row row, int64_t begin, int64_t end, std::remove_const_t<T>* out) const {
     copy_run<std::remove_const_t<T>>(row + begin, end - begin, out);
   }
-  void prefetch(Row row, int64_t begin, int64_t end) const { prefetch_run(row + begin, end - begin); }
+  const T* ahead(Row row, int64_t begin) const { return row + begin; }
 };
 
 // One tile: c[i][j] (+)= sum over k of a(i, k) b[k * b_step + j] for kRows rows and `cols` <= kVectors
@@ -81,21 +94,24 @@ struct MatrixRows {
 // where by columns.
 template <class T, int kRows, int kVectors, bool kByRows>
 void tile(int64_t depth, const T* a, const T* b, int64_t b_step, T* const* c, int64_t col, int64_t cols,
-          bool accumulate) {
+          bool accumulate, Ahead<T> ahead) {
   constexpr int lanes = kLanes<T>;
   Vec<T> sum[kRows][kVectors] = {};
-  for (int64_t k = 0; k < depth; ++k) {
-    Vec<T> right[kVectors];
+  for (int64_t line = 0; line < depth; line += kLine<T>) {
+    for (int64_t i = 0; i < ahead.count; ++i) __builtin_prefetch(ahead.rows[i] + line, 0, 2);
+    for (int64_t k = line; k < std::min(depth, line + kLine<T>); ++k) {
+      Vec<T> right[kVectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) right[v] = load(b + v * lanes);
+      for (int v = 0; v < kVectors; ++v) right[v] = load(b + v * lanes);
 #pragma GCC unroll 14
-    for (int i = 0; i < kRows; ++i) {
-      T left = kByRows ? a[i * kBlockStride<T>] : a[i];
+      for (int i = 0; i < kRows; ++i) {
+        T left = kByRows ? a[i * kBlockStride<T>] : a[i];
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) sum[i][v] += left * right[v];
+        for (int v = 0; v < kVectors; ++v) sum[i][v] += left * right[v];
+      }
+      a += kByRows ? 1 : kBlockStride<T>;
+      b += b_step;
     }
-    a += kByRows ? 1 : kBlockStride<T>;
-    b += b_step;
   }
   if (cols == kVectors * lanes) {
 #pragma GCC unroll 14
@@ -120,7 +136,7 @@ void tile(int64_t depth, const T* a, const T* b, int64_t b_step, T* const* c, in
 }
 
 template <class T>
-using TileFn = void (*)(int64_t, const T*, const T*, int64_t, T* const*, int64_t, int64_t, bool);
+using TileFn = void (*)(int64_t, const T*, const T*, int64_t, T* const*, int64_t, int64_t, bool, Ahead<T>);
 
 // The tile function of `rows` rows and of as many vectors as `cols` columns need.
 template <class T, bool kByRows>
@@ -168,7 +184,8 @@ template <class T, int kStep = 1>
 }
 
 // Packing b: columns [n, n + width), elements [k0, k1) of the sum, as panels of kTileCols columns that a tile
-// reads from front to back. The last panel is padded with zeros to whole vectors.
+// reads from front to back. The last panel is padded with zeros to whole vectors. ahead(k, n, width, out)
+// gives the rows of memory, from element k on, that pack will read, and their number.
 template <class T>
 [[gnu::always_inline]] inline int64_t panel_step(int64_t width) {  // of a panel with `width` columns left
   return width >= kTileCols<T> ? kTileCols<T> : ceil_div(width, kLanes<T>) * kLanes<T>;
@@ -180,6 +197,10 @@ struct TransposedPanels {
   const T* data;
   int64_t stride;
 
+  int64_t ahead(int64_t k, int64_t n, int64_t width, const T** out) const {
+    for (int64_t j = 0; j < width; ++j) out[j] = data + (n + j) * stride + k;
+    return width;
+  }
   void pack(int64_t k0, int64_t k1, int64_t n, int64_t width, T* out) const {
     constexpr int64_t lanes = kLanes<T>, tile_cols = kTileCols<T>;
     for (int64_t j = 0; j < width; j += lanes) {
@@ -211,6 +232,7 @@ struct RowPanels {
   RunStart run_start;
   int64_t run, stride;
 
+  int64_t ahead(int64_t, int64_t, int64_t, const T**) const { return 0; }  // pack asks for its own
   void pack(int64_t k0, int64_t k1, int64_t n, int64_t width, T* out) const {
     constexpr int64_t tile_cols = kTileCols<T>;
     int64_t full = width / tile_cols * tile_cols, rest = width - full, rest_step = panel_step<T>(rest);
@@ -287,24 +309,38 @@ void multiply_rows(const Source& source, int64_t rows, const PackedB& b, int64_t
     Scratch<T> left(pieces.rows * kBlockStride<T>), right(group_cols * kBlock);
     Scratch<typename Source::Row> from(count);
     Scratch<T*> to(count);
+    Scratch<const T*> next(group_cols), ahead(kTileRows + group_cols);
     source.rows(m0, count, from.get());
     target.rows(m0, count, to.get());
     for (int64_t s = 0; s < steps; ++s) {
       int64_t k0 = s * step, k1 = std::min(depth, k0 + step);
-      for (int64_t i = 0; i < count; ++i) {
-        source.prefetch(from.get()[std::min(i + 4, count - 1)], k0, k1);
-        source.copy(from.get()[i], k0, k1, left.get() + i * kBlockStride<T>);
-      }
       for (int64_t group = n0; group < n1; group += group_cols) {
         int64_t end = std::min(n1, group + group_cols);
         b.pack(k0, k1, group, end - group, right.get());
+        // What follows this group: its next neighbour, or the first of the next step.
+        int64_t next_rows = 0, given = 0;
+        if (end < n1)
+          next_rows = b.ahead(k0, end, std::min(n1 - end, group_cols), next.get());
+        else if (s + 1 < steps)
+          next_rows = b.ahead(k1, n0, std::min(n1 - n0, group_cols), next.get());
+        int64_t share = ceil_div(next_rows, ceil_div(count, kTileRows) * ceil_div(end - group, tile_cols));
         // A tile's rows of a stay in L1 while the group passes by; its part of c is written in long runs.
         for_each_tile(count, [&](int64_t first, int64_t height) {
+          if (group == n0) {
+            for (int64_t i = first; i < first + height; ++i)
+              source.copy(from.get()[i], k0, k1, left.get() + i * kBlockStride<T>);
+          }
           for (int64_t n = group; n < end; n += tile_cols) {
+            int64_t rows_ahead = 0;
+            for (int64_t i = first + height; n == n0 && i < std::min(count, first + 2 * height); ++i) {
+              if (const T* row = source.ahead(from.get()[i], k0)) ahead.get()[rows_ahead++] = row;
+            }
+            for (int64_t i = 0; i < share && given < next_rows; ++i)
+              ahead.get()[rows_ahead++] = next.get()[given++];
             int64_t width = std::min(tile_cols, end - n);
             tile_of<T, true>(height, width)(k1 - k0, left.get() + first * kBlockStride<T>,
                                             right.get() + (n - group) * (k1 - k0), panel_step<T>(width),
-                                            to.get() + first, n, width, s > 0);
+                                            to.get() + first, n, width, s > 0, {ahead.get(), rows_ahead});
           }
           if (s + 1 < steps || epilogue.nothing()) return;
           for (int64_t i = first; i < first + height; ++i) epilogue.apply(to.get()[i], group, end - group);
@@ -346,7 +382,7 @@ void multiply_column_block(const Left& a, int64_t m0, int64_t m1, const Right& b
       for (int64_t j = 0; j < n1 - n0; j += kTileCols<T>) {
         int64_t width = std::min<int64_t>(kTileCols<T>, n1 - n0 - j);
         tile_of<T, false>(height, width)(depth, left.get() + first, right.get() + j, kBlockStride<T>,
-                                         to.data() + first, j, width, k > k0);
+                                         to.data() + first, j, width, k > k0, {});
       }
     });
     k += depth;

@@ -4,10 +4,13 @@
     models.py full OUT                   the published sizes (tests/parity/torchvision_parity.sh)
     models.py published ASSETS OUT.pth   logits of real checkpoints on a fixed input (tests/golden/models/published.pth)
 
-For each network NAME: NAME-zip.pth and NAME-legacy.pth are what torch.save writes of its state_dict; NAME-golden.pth holds the
+"full" writes two networks of each NAME: NAME-initial as torchvision initialises it, and NAME with batch norms whose affine and
+statistics are nowhere 0 or 1. For each: NAME-zip.pth and NAME-legacy.pth are what torch.save writes of its state_dict; NAME-golden.pth holds the
 input, labels, the output of every block, logits, loss and the gradient of every parameter, in evaluation mode ("eval/...")
 and, dropout aside, in training mode ("train/...", with the statistics after the step). Everything is computed in f64 from
-weights that are f32 numbers, and rounded to f32; "block32" and "grad32" are what PyTorch computes in f32. Written with torch 1.13.1, torchvision 0.14.1.
+weights that are f32 numbers, and rounded to f32; "block32" and "grad32" are what PyTorch computes in f32. NAME-initial has two
+references, both in evaluation mode: -large-golden at the published input size, and -small-golden on pictures of 64 pixels, few
+enough for no ReLU to be within rounding of a tie. Written with torch 1.13.1, torchvision 0.14.1.
 """
 import copy
 import sys
@@ -157,10 +160,14 @@ def run(net, images, labels, golden, mode, dtype, blocks, suffix=""):
             golden[f"train/after/{name}"] = buffer.float() if buffer.is_floating_point() else buffer
 
 
+def modes_of(golden):
+    return [mode for mode in ("eval", "train") if f"{mode}/logits" in golden]
+
+
 def worst_f32_gradient(golden):
     """What rounding to f32 costs PyTorch itself: a ReLU whose input is within rounding of 0 can cost any amount."""
     worst = 0
-    for mode in ("eval", "train"):
+    for mode in modes_of(golden):
         exact = {k: v for k, v in golden.items() if k.startswith(f"{mode}/grad/")}
         largest = max(v.abs().max() for v in exact.values())
         for name, value in exact.items():
@@ -170,9 +177,9 @@ def worst_f32_gradient(golden):
     return worst
 
 
-def references(net, images, labels):
+def references(net, images, labels, modes=("eval", "train")):
     golden = {"input": images, "labels": labels}
-    for mode in ("eval", "train"):
+    for mode in modes:
         run(net, images, labels, golden, mode, torch.float64, blocks=mode == "eval")
         run(net, images, labels, golden, mode, torch.float32, blocks=mode == "eval", suffix="32")
     return golden
@@ -219,6 +226,20 @@ def write_full(out, name, net, shape, classes):
     print(name, sum(p.numel() for p in net.parameters()), "parameters", flush=True)
 
 
+def write_initial(out, name, make, shape, classes):
+    for seed in range(50):
+        torch.manual_seed(seed)
+        net, labels = make(), torch.randint(0, classes, (shape[0],))
+        small = references(net, torch.randn(shape[:2] + (min(shape[2], 64),) * 2), labels, ["eval"])
+        if worst_f32_gradient(small) < 2e-5:
+            break
+    else:
+        sys.exit(f"{name}: every start has a ReLU at a tie")
+    save_weights(out, f"{name}-initial", net, ("zip", "legacy"))
+    torch.save(small, out / f"{name}-initial-small-golden.pth")
+    torch.save(references(net, torch.randn(shape), labels, ["eval"]), out / f"{name}-initial-large-golden.pth")
+
+
 def tiny(out):
     basic, bottleneck = (lambda: narrow_resnet(BasicBlock, 2, 7)), (lambda: narrow_resnet(Bottleneck, 2, 7))
     write_tiny(out, "resnet-basic", basic, (3, 3, 35, 33), 7, ["zip"])
@@ -230,14 +251,18 @@ def tiny(out):
 
 
 def full(out):
-    torch.manual_seed(2)
     models, size = torchvision.models, (2, 3, 224, 224)
-    write_full(out, "resnet18", models.resnet18(), size, 1000)
-    write_full(out, "resnet50", models.resnet50(), size, 1000)
-    write_full(out, "cifar_resnet20", CifarResNet([16, 32, 64], [3, 3, 3], 10), (8, 3, 32, 32), 10)
-    write_full(out, "mobilenet_v2", models.mobilenet_v2(), size, 1000)
-    write_full(out, "squeezenet1_0", models.squeezenet1_0(), size, 1000)
-    write_full(out, "squeezenet1_1", models.squeezenet1_1(), size, 1000)
+    for name, make, shape, classes in (
+        ("resnet18", models.resnet18, size, 1000),
+        ("resnet50", models.resnet50, size, 1000),
+        ("cifar_resnet20", lambda: CifarResNet([16, 32, 64], [3, 3, 3], 10), (8, 3, 32, 32), 10),
+        ("mobilenet_v2", models.mobilenet_v2, size, 1000),
+        ("squeezenet1_0", models.squeezenet1_0, size, 1000),
+        ("squeezenet1_1", models.squeezenet1_1, size, 1000),
+    ):
+        write_initial(out, name, make, shape, classes)
+        torch.manual_seed(2)
+        write_full(out, name, make(), shape, classes)
 
 
 def fixed_input(size):

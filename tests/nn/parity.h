@@ -29,8 +29,9 @@ struct Parity {
 // A tensor in the published layout as the engine has it: [N, C, H, W] becomes [N, H, W, C], others stay.
 Tensor from_published(const Tensor& t);
 
-// Runs `network`, which holds the reference's weights, on the reference's input. Fails the test where a block
-// that the reference names does not show up. Changes the running statistics.
+// Runs `network`, which holds the reference's weights, on the reference's input, in the modes that the
+// reference has. Fails the test where a block that the reference names does not show up. A training step
+// changes the running statistics.
 Parity compare(nn::Classifier& network, const weights::Checkpoint& golden);
 
 }  // namespace graft::test
