@@ -15,6 +15,17 @@ Var relu(const Var& x);
 // min(max(x, 0), 6); the gradient at 0 and at 6 is 0.
 Var relu6(const Var& x);
 
+// x times the probability that a standard normal value is below x (Hendrycks and Gimpel, 2016): with erf, as
+// in BERT; the paper's approximation with tanh, as in GPT-2; and x sigmoid(1.702 x), as in CLIP.
+Var gelu(const Var& x);
+Var gelu_tanh(const Var& x);
+Var quick_gelu(const Var& x);
+// x sigmoid(x), also called swish.
+Var silu(const Var& x);
+// 1 / (1 + exp(-x)).
+Var sigmoid(const Var& x);
+Var tanh(const Var& x);
+
 // x [..., I], weight [O, I], bias [O] or undefined -> [..., O]: x weight^T + bias.
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
 

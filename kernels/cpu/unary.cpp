@@ -53,6 +53,61 @@ void relu6_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
   elementwise_grad("relu6_grad", y, dy, dx, scalar::Relu6Grad());
 }
 
+void gelu(const Tensor& x, const Tensor& y) {
+  elementwise("gelu", x, y, scalar::Gelu());
+}
+
+void gelu_grad(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+  elementwise_grad("gelu_grad", x, dy, dx, scalar::GeluGrad());
+}
+
+void gelu_tanh(const Tensor& x, const Tensor& y) {
+  elementwise("gelu_tanh", x, y, scalar::GeluTanh());
+}
+
+void gelu_tanh_grad(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+  elementwise_grad("gelu_tanh_grad", x, dy, dx, scalar::GeluTanhGrad());
+}
+
+void quick_gelu(const Tensor& x, const Tensor& y) {
+  elementwise("quick_gelu", x, y, [](auto v) {
+    using T = decltype(v);
+    return scalar::Swish<T>{static_cast<T>(scalar::kQuickGelu)}(v);
+  });
+}
+
+void quick_gelu_grad(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+  elementwise_grad("quick_gelu_grad", x, dy, dx, [](auto v, auto g) {
+    using T = decltype(v);
+    return scalar::SwishGrad<T>{static_cast<T>(scalar::kQuickGelu)}(v, g);
+  });
+}
+
+void silu(const Tensor& x, const Tensor& y) {
+  elementwise("silu", x, y, [](auto v) { return scalar::Swish<decltype(v)>{1}(v); });
+}
+
+void silu_grad(const Tensor& x, const Tensor& dy, const Tensor& dx) {
+  elementwise_grad("silu_grad", x, dy, dx,
+                   [](auto v, auto g) { return scalar::SwishGrad<decltype(v)>{1}(v, g); });
+}
+
+void sigmoid(const Tensor& x, const Tensor& y) {
+  elementwise("sigmoid", x, y, scalar::Sigmoid());
+}
+
+void sigmoid_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
+  elementwise_grad("sigmoid_grad", y, dy, dx, scalar::SigmoidGrad());
+}
+
+void tanh(const Tensor& x, const Tensor& y) {
+  elementwise("tanh", x, y, scalar::Tanh());
+}
+
+void tanh_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
+  elementwise_grad("tanh_grad", y, dy, dx, scalar::TanhGrad());
+}
+
 void scale(const Tensor& x, double factor, const Tensor& y) {
   elementwise("scale", x, y,
               [factor](auto v) { return scalar::Scale<decltype(v)>{static_cast<decltype(v)>(factor)}(v); });
