@@ -55,6 +55,11 @@ class Arena {
     return static_cast<const char*>(p) >= memory_ && static_cast<const char*>(p) < memory_ + kBytes;
   }
   const char* base() const { return memory_; }
+  // A shared address as instructions know it: 18 bits, whose low ten are those of the pointer.
+  unsigned offset(const void* p) const {
+    return static_cast<unsigned>(static_cast<const char*>(p) - memory_) - kWindow;
+  }
+  const char* at(unsigned offset) const { return memory_ + kWindow + offset; }
   // Addresses of this block's own that ThreadSanitizer knows as synchronisation objects: one for the start,
   // two for barriers, two for each thread.
   char* tag(int i) const { return memory_ + 8 * i; }
@@ -62,6 +67,7 @@ class Arena {
 
   static constexpr size_t kRedZone = 256;
   static constexpr size_t kTagBytes = 8 * (kThreadTags + 3 * 1024 + 1);
+  static constexpr unsigned kWindow = kTagBytes / 1024 * 1024;  // where shared addresses begin
   static constexpr size_t kBytes = kTagBytes + kMaxShared + (kMaxPieces + 1) * (kRedZone + 128) + 4096;
 
  private:

@@ -232,6 +232,7 @@ void Block::run(Launch& of, uint64_t block_number) {
   arena.begin_block(of.shared_bytes);
   mbarriers.begin_block();
   for (NamedBarrier& barrier : named) barrier = {};
+  products.begin_block();
   prepare_threads();
   if (of.schedule.order == Schedule::Order::random) {
     auto words = philox(of.schedule.seed, number, 0x51);
@@ -252,6 +253,7 @@ void Block::run(Launch& of, uint64_t block_number) {
     abandon();
     fail<DeviceError>(report);
   }
+  products.end_block(*this);
   if (recorder) recorder->end_block();
   try {
     arena.check();

@@ -9,6 +9,7 @@
 #include "kernels/cuda/sim/fiber.h"
 #include "kernels/cuda/sim/mbarrier.h"
 #include "kernels/cuda/sim/simulator.h"
+#include "kernels/cuda/sim/wgmma.h"
 
 namespace graft::sim {
 
@@ -104,6 +105,7 @@ struct Block {
   Arena arena;
   Mbarriers mbarriers;
   NamedBarrier named[16];
+  Products products;
   std::exception_ptr error;
 
  private:

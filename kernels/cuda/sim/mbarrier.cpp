@@ -147,9 +147,9 @@ void mbarrier_wait(uint64_t* barrier, unsigned parity) {
   block.mbarriers.wait(block, barrier, parity);
 }
 
-// Copies into shared memory are the only asynchronous work here, and they do not read it.
 void fence_proxy_async() {
-  caller("fence_proxy_async");
+  Thread& me = caller("fence_proxy_async");
+  if (recorder) recorder->proxy_fence(me.number);
 }
 
 void tma_load(void* shared, const kernels::cuda::TensorMap& map, int x, int y, uint64_t* barrier) {

@@ -21,11 +21,17 @@ class Recorder {
   void end_block();
   void end_launch();
   void fence(int thread) { order_.fence(thread); }
+  void proxy_fence(int thread) { order_.proxy_fence(thread); }
   void named_met(const uint32_t (&lanes)[32]);  // of each warp
   void release_at(int thread, const void* object) { order_.release(thread, object); }
   void acquire_at(int thread, const void* object) { order_.acquire(thread, object); }
   // A tile that `thread` asked for has landed, for those who wait at `barrier`.
   void land(int thread, const void* shared, size_t bytes, const void* barrier, const void* code);
+  // A warp's asynchronous unit: it knows what the warp's lanes know; reads shared memory, at its start and
+  // when it is waited for; and the lanes know what it has done.
+  void unit_begins(int warp);
+  void unit_reads(int warp, const void* shared, size_t bytes, Kind kind, const void* code);
+  void unit_ends(int warp);
   // The copying unit reads global memory.
   void read_by_unit(const void* from, size_t bytes, const void* code);
 
@@ -38,6 +44,8 @@ class Recorder {
  private:
   bool check_global(const Access& now, uintptr_t address, size_t bytes);
   void stop_where_unmapped(uintptr_t address, size_t bytes);
+  void check_readers(const Access& now, uintptr_t address, size_t bytes);
+  uintptr_t shared_byte(uintptr_t address) const;
   void report(const Access& now, const std::string& what, uintptr_t other_code = 0);
   void report_race(const Access& now, const char* memory, uintptr_t offset, const Race& race);
 

@@ -7,8 +7,11 @@ namespace graft::sim {
 void Order::begin_block(uint32_t block, int threads) {
   block_ = block;
   phase_ = 0;
-  clocks_.assign(static_cast<size_t>(threads) + 1, 1);  // one more for the copying unit
-  seen_.assign(static_cast<size_t>(threads) + 1, {});
+  threads_ = threads;
+  const size_t with_units = static_cast<size_t>(threads + 1 + (threads + 31) / 32);
+  clocks_.assign(with_units, 1);
+  seen_.assign(with_units, {});
+  proxy_fences_.assign(static_cast<size_t>(threads), {});
   objects_.clear();
   fenced_.assign(static_cast<size_t>(threads), false);
   block_seen_.clear();
@@ -53,11 +56,48 @@ void Order::acquire(int thread, const void* object) {
 }
 
 Access Order::unit_stamp(const void* object, int asked_by, uintptr_t code) {
-  const int unit = static_cast<int>(clocks_.size()) - 1;
+  const int unit = threads_;
   Access now = stamp(unit, Kind::landing, code);
   now.asked_by = static_cast<uint16_t>(asked_by);
   release(unit, object);
   return now;
+}
+
+void Order::unit_begins(int warp) {
+  std::vector<uint32_t>& mine = seen_[static_cast<size_t>(unit_of(warp))];
+  for (int t = 32 * warp; t < std::min(32 * warp + 32, threads_); ++t) {
+    const auto lane = static_cast<size_t>(t);
+    take(mine, seen_[lane]);
+    mine[lane] = clocks_[lane]++;
+  }
+}
+
+void Order::unit_ends(int warp) {
+  const auto unit = static_cast<size_t>(unit_of(warp));
+  for (int t = 32 * warp; t < std::min(32 * warp + 32, threads_); ++t) {
+    std::vector<uint32_t>& seen = seen_[static_cast<size_t>(t)];
+    seen.resize(clocks_.size(), 0);
+    seen[unit] = clocks_[unit];
+  }
+  ++clocks_[unit];
+}
+
+void Order::proxy_fence(int thread) {
+  const auto number = static_cast<size_t>(thread);
+  proxy_fences_[number].push_back({phase_, clocks_[number]++});
+}
+
+bool Order::unfenced(const Access& earlier, const Access& now) const {
+  if (earlier.block != block_ || earlier.thread >= threads_) return false;  // a unit's own
+  const std::vector<Time>& fences = proxy_fences_[earlier.thread];
+  auto next = std::find_if(fences.begin(), fences.end(), [&](const Time& t) {
+    return t.phase > earlier.phase || (t.phase == earlier.phase && t.clock >= earlier.clock);
+  });
+  if (next == fences.end()) return true;
+  Access fence = earlier;
+  fence.phase = next->phase;
+  fence.clock = next->clock;
+  return !before(fence, now);
 }
 
 Access Order::stamp(int thread, Kind kind, uintptr_t code) const {
@@ -111,11 +151,17 @@ void Shadow::refine(Page& page, int shift) {
 void Shadow::touch(Cell& cell, const Access& now, const Order& order, Race& race) {
   auto check = [&](const Access& earlier) {
     if (race.found || earlier.block == 0 || order.before(earlier, now)) return;
-    race = {true, earlier};
+    race = {true, false, earlier};
   };
   check(cell.write);
   if (now.kind != Kind::atomic) check(cell.atomic);
-  if (now.kind == Kind::read) {
+  if (now.kind == Kind::unit_start) {
+    for (const Access& earlier : {cell.write, cell.atomic}) {
+      if (!race.found && earlier.block != 0 && order.unfenced(earlier, now)) race = {true, true, earlier};
+    }
+    return;
+  }
+  if (now.kind == Kind::read || now.kind == Kind::unit_read) {
     // A reader that this one follows need not be remembered: what races with it races with this one too.
     for (Access& read : cell.reads) {
       if (read.block == 0 || order.before(read, now)) {
@@ -146,9 +192,8 @@ Race Shadow::access(uintptr_t address, size_t bytes, const Access& now, const Or
     size_t here = std::min(bytes, kPage - offset);
     while (((offset | here) & ((size_t{1} << last_->shift) - 1)) != 0) refine(*last_, last_->shift - 1);
     for (size_t i = offset >> last_->shift; i < (offset + here) >> last_->shift; ++i) {
-      if (unwritten && (now.kind == Kind::read || now.kind == Kind::atomic) &&
-          last_->cells[i].write.block == 0)
-        *unwritten = true;
+      const bool reads = now.kind == Kind::read || now.kind == Kind::atomic || now.kind == Kind::unit_start;
+      if (unwritten && reads && last_->cells[i].write.block == 0) *unwritten = true;
       touch(last_->cells[i], now, order, race);
     }
     address += here;

@@ -14,8 +14,9 @@
 namespace graft::sim {
 
 // async_write: a copy that goes on by itself until its thread waits for it, and is ordered with nothing till
-// then; landing: that wait.
-enum class Kind : uint8_t { read, write, atomic, async_write, landing };
+// then; landing: that wait. unit_start, unit_read: an asynchronous unit may read from the one on, and has
+// read by the other.
+enum class Kind : uint8_t { read, write, atomic, async_write, landing, unit_start, unit_read };
 
 // One access: by whom and when.
 struct Access {
@@ -23,12 +24,13 @@ struct Access {
   uint32_t block = 0;  // 1 and up; 0 is nobody
   uint32_t phase = 0;
   uint32_t clock = 0;     // within the phase
-  uint16_t thread = 0;    // or the copying unit: the number after the last thread
+  uint16_t thread = 0;    // or a unit, see Order
   uint16_t asked_by = 0;  // the thread that the unit works for; else the same
   Kind kind = Kind::read;
 };
 
-// The running block's threads and what each has seen of the others.
+// The running block's threads and what each has seen of the others. The numbers after the last thread are the
+// copying unit and then a unit for each warp, which reads for its wgmma.
 class Order {
  public:
   void begin_block(uint32_t block, int threads);
@@ -40,9 +42,18 @@ class Order {
   void acquire(int thread, const void* object);
   // The copying unit has done a thing, and leaves it at the object.
   Access unit_stamp(const void* object, int asked_by, uintptr_t code);
+  // A warp's unit takes what its lanes have seen and done; or leaves with them what it has done.
+  void unit_begins(int warp);
+  void unit_ends(int warp);
+  int unit_of(int warp) const { return threads_ + 1 + warp; }
   Access stamp(int thread, Kind kind, uintptr_t code) const;
   // Whether `earlier` was before everything that this thread does now.
   bool before(const Access& earlier, const Access& now) const;
+
+  // A thread made a fence between the proxies: units may read what it wrote before.
+  void proxy_fence(int thread);
+  // Whether a unit reads now what a thread wrote without such a fence in between.
+  bool unfenced(const Access& earlier, const Access& now) const;
 
   // A thread made a fence; then an atomic on `address`, which hands on what its block did before and takes
   // what others handed on there.
@@ -61,9 +72,14 @@ class Order {
   static void merge(SeenBlocks& into, const SeenBlocks& from);
 
   uint32_t block_ = 0, phase_ = 0;
+  int threads_ = 0;
   std::vector<uint32_t> clocks_;
   std::vector<std::vector<uint32_t>> seen_;
   std::vector<bool> fenced_;
+  struct Time {
+    uint32_t phase, clock;
+  };
+  std::vector<std::vector<Time>> proxy_fences_;                     // of each thread, the oldest first
   std::unordered_map<const void*, std::vector<uint32_t>> objects_;  // what was left there in this phase
   SeenBlocks block_seen_;                                // by the whole block, since its last barrier
   std::unordered_map<uint16_t, SeenBlocks> taken_;       // by one thread in this phase
@@ -72,6 +88,7 @@ class Order {
 
 struct Race {
   bool found = false;
+  bool unfenced = false;  // ordered, but for want of a fence between the proxies
   Access earlier;
 };
 

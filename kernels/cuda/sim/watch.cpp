@@ -118,7 +118,11 @@ void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code
   const Thread* thread = current_thread();
   if (!thread || !block_) return;  // the host's own
   uintptr_t stack = reinterpret_cast<uintptr_t>(thread->fiber.stack);
-  if (address - stack < thread->fiber.stack_bytes) return;  // the thread's own variables
+  if (address - stack < thread->fiber.stack_bytes) {  // the thread's own variables
+    std::string wrong = block_->products.touch(*thread, address, bytes);
+    if (!wrong.empty()) report(order_.stamp(thread->number, kind, code), wrong);
+    return;
+  }
   Access now = order_.stamp(thread->number, kind, code);
   const bool shared = block_->arena.contains(reinterpret_cast<const void*>(address));
   if (shared) {
@@ -129,6 +133,7 @@ void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code
     uintptr_t offset = address - reinterpret_cast<uintptr_t>(piece->data);
     if (unwritten) report(now, str("of shared memory that nobody wrote, byte ", offset));
     if (race.found) report_race(now, "shared", offset, race);
+    if (kind != Kind::read) check_readers(now, address, bytes);
   } else {
     if (!check_global(now, address, bytes)) return;
     Race race = global_.access(address, bytes, now, order_, nullptr);
@@ -147,8 +152,40 @@ void Recorder::land(int thread, const void* shared, size_t bytes, const void* ba
   Access now = order_.unit_stamp(barrier, thread, reinterpret_cast<uintptr_t>(code));
   uintptr_t address = reinterpret_cast<uintptr_t>(shared);
   Race race = shared_.access(address, bytes, now, order_, nullptr);
-  if (race.found)
-    report_race(now, "shared", address - reinterpret_cast<uintptr_t>(block_->arena.base()), race);
+  if (race.found) report_race(now, "shared", shared_byte(address), race);
+  check_readers(now, address, bytes);
+}
+
+void Recorder::unit_begins(int warp) {
+  order_.unit_begins(warp);
+}
+
+void Recorder::unit_ends(int warp) {
+  order_.unit_ends(warp);
+}
+
+void Recorder::unit_reads(int warp, const void* shared, size_t bytes, Kind kind, const void* code) {
+  Access now = order_.stamp(order_.unit_of(warp), kind, reinterpret_cast<uintptr_t>(code));
+  now.asked_by = static_cast<uint16_t>(warp * kWarpSize);
+  const uintptr_t address = reinterpret_cast<uintptr_t>(shared);
+  bool unwritten = false;
+  Race race = shared_.access(address, bytes, now, order_, &unwritten);
+  if (unwritten) report(now, str("of shared memory that nobody wrote, byte ", shared_byte(address)));
+  if (race.found) report_race(now, "shared", shared_byte(address), race);
+}
+
+// A wgmma under way reads until it is waited for.
+void Recorder::check_readers(const Access& now, uintptr_t address, size_t bytes) {
+  const int reader = block_->products.reader_of(*block_, address, bytes);
+  if (reader < 0) return;
+  report(now, str("of shared memory, byte ", shared_byte(address), ", that a wgmma of thread ",
+                  to_text(block_->threads[reader].index), " still reads: wgmma_wait comes first"));
+}
+
+// Counted from the beginning of the piece that it lies in.
+uintptr_t Recorder::shared_byte(uintptr_t address) const {
+  const Arena::Piece* piece = block_->arena.piece_of(reinterpret_cast<const void*>(address), 1);
+  return address - reinterpret_cast<uintptr_t>(piece ? piece->data : block_->arena.base());
 }
 
 void Recorder::read_by_unit(const void* from, size_t bytes, const void* code) {
@@ -199,6 +236,8 @@ std::string_view noun(Kind kind) {
     case Kind::read: return "a read";
     case Kind::write: return "a write";
     case Kind::atomic: return "an atomic update";
+    case Kind::unit_start:
+    case Kind::unit_read: return "a wgmma's read";
     default: return "an asynchronous copy";
   }
 }
@@ -219,6 +258,12 @@ void Recorder::report_race(const Access& now, const char* memory, uintptr_t offs
       earlier.block == now.block
           ? str("thread ", to_text(block_->threads[earlier.asked_by].index))
           : str("thread ", earlier.asked_by, " of block ", to_text(block_->index_of(earlier.block - 1)));
+  if (race.unfenced) {
+    return report(now,
+                  str("of ", memory, " memory, byte ", offset, ", that ", other,
+                      " wrote without a fence_proxy_async after it"),
+                  earlier.code);
+  }
   report(now,
          str("of ", memory, " memory, byte ", offset, ", in a race with ", noun(earlier.kind), " of ", other),
          earlier.code);
