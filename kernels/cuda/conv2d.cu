@@ -2,7 +2,7 @@
 
 #include "kernels/cuda/conv_windows.h"
 #include "kernels/cuda/depthwise.h"
-#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/gemm_tiers.h"
 
 namespace graft::kernels::cuda {
 namespace {

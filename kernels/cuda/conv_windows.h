@@ -29,7 +29,9 @@ class Windows {
         by_row_(std::max<int64_t>(1, grid.cols)),
         by_run_(std::max<int64_t>(1, (groups == 1 ? grid.taps_w : 1) * group_channels_)),
         runs_(groups == 1 ? 1 : std::max<int64_t>(1, grid.taps_w)),
-        quads_(quads_at(x, grid.channels) && group_channels_ % 4 == 0) {}
+        quads_(quads_at(x, grid.channels) && group_channels_ % 4 == 0),
+        runs_of_16_bytes_(is_aligned(x) && grid.channels % kPack<T> == 0 && group_channels_ % kPack<T> == 0) {
+  }
 
   int64_t depth(const WindowGrid& grid) const { return grid.taps_h * grid.taps_w * group_channels_; }
   __device__ int count() const { return count_; }
@@ -66,6 +68,13 @@ class Windows {
     const T* p = place(window, tap);
     return p ? load_quad(p) : make_float4(0, 0, 0, 0);
   }
+  // Runs of 16 bytes in a tap (gemm_operands.h).
+  bool has_runs() const { return runs_of_16_bytes_; }
+  __device__ Run<T> run(const Window& window, const Tap& tap) const {
+    const T* p = place(window, tap);
+    return {p ? p : x_, p != nullptr};
+  }
+  __device__ Run<T> outside() const { return {x_, false}; }
 
  private:
   __device__ const T* place(const Window& window, const Tap& tap) const {
@@ -78,12 +87,13 @@ class Windows {
   const T* x_;
   int channels_, height_, row_, stride_, top_, left_, count_, group_channels_;
   Divisor by_picture_, by_row_, by_run_, runs_;
-  bool quads_;
+  bool quads_, runs_of_16_bytes_;
 };
 
 // Windows as lines along the depth: for the result, and for the gradient of the input.
 template <class T>
 struct WindowsAlongDepth {
+  using Element = T;
   static constexpr bool kAlongDepth = true, kGathers = true;
   using Line = typename Windows<T>::Window;
 
@@ -99,6 +109,10 @@ struct WindowsAlongDepth {
     auto at = [&](int i) { return k + i < end ? windows.value(line, windows.tap(k + i)) : 0.0f; };
     return make_float4(at(0), at(1), at(2), at(3));
   }
+  bool has_runs() const { return windows.has_runs(); }
+  __device__ Run<T> run(const Line& line, int k, int end) const {
+    return line.picture && k < end ? windows.run(line, windows.tap(k)) : windows.outside();
+  }
 
   Windows<T> windows;
 };
@@ -106,6 +120,7 @@ struct WindowsAlongDepth {
 // Taps as lines, windows as the depth: for the gradient of the weight.
 template <class T>
 struct WindowsAcrossDepth {
+  using Element = T;
   static constexpr bool kAlongDepth = false, kGathers = true;
   struct Line {
     int first;                     // of four taps
@@ -125,6 +140,13 @@ struct WindowsAcrossDepth {
       return line.first + i < lines ? windows.value(window, windows.tap(line.first + i)) : 0.0f;
     };
     return make_float4(at(0), at(1), at(2), at(3));
+  }
+  bool has_runs() const { return windows.has_runs(); }
+  __device__ Run<T> run(const Line& line, int k, int end) const {
+    if (k >= end || line.first >= lines) return windows.outside();
+    auto window = windows.window(k);
+    window.picture += line.group_offset;
+    return windows.run(window, line.tap);
   }
 
   Windows<T> windows;

@@ -1,5 +1,6 @@
-// The tiled product: what matmul and convolution both run, whatever their operands are in memory
-// (gemm_operands.h, conv_windows.h) and wherever the result goes (gemm_output.h).
+// The tiled product in plain multiplications, for every type, size and alignment, whatever the operands are
+// in memory (gemm_operands.h, conv_windows.h) and wherever the result goes (gemm_output.h). f32 is always
+// multiplied here; for bf16 there are faster tiers (gemm_tiers.h).
 //
 // A block of threads makes one tile of the result. It walks along the depth in steps of 8: both operands'
 // part of the step goes to shared memory, from where each thread takes 8 rows of a and 8 columns of b for 64
@@ -10,8 +11,7 @@
 // other rows. Only where the caller splits the depth is a sum made of parts.
 #pragma once
 
-#include <algorithm>
-
+#include "kernels/cuda/gemm_grid.h"
 #include "kernels/cuda/gemm_output.h"
 
 namespace graft::kernels::cuda {
@@ -115,13 +115,6 @@ __device__ __forceinline__ void multiply_step(const typename Tile::Stage& stage,
   }
 }
 
-// A product's sizes as kernels see them. Group g and split s are slice g * splits + s of the grid's z axis.
-struct Extent {
-  int rows, cols, depth;
-  int splits;
-  int split_depth;  // of each but the last; a multiple of the step
-};
-
 // Blocks that a multiprocessor must have room for at once: two of the large tile leave a thread 128
 // registers, which operands that gather do not get by with; four small ones leave all that it can have.
 template <class Tile, class A, class B>
@@ -135,20 +128,16 @@ __global__ void __launch_bounds__(Tile::kThreads, Residency<Tile, A, B>::kBlocks
     tiled_product(const __grid_constant__ A a, const __grid_constant__ B b, const __grid_constant__ Out out,
                   Extent extent) {
   typename Tile::Stages& stages = shared<typename Tile::Stages>();
-  int slice = static_cast<int>(blockIdx.z), group = slice / extent.splits;
-  int tile_cols = (extent.cols + Tile::kCols - 1) / Tile::kCols;
-  int tile_row = static_cast<int>(blockIdx.x) / tile_cols;
-  int first_row = tile_row * Tile::kRows;
-  int first_col = (static_cast<int>(blockIdx.x) - tile_row * tile_cols) * Tile::kCols;
-  int k = (slice - group * extent.splits) * extent.split_depth;
-  int end = min(extent.depth, k + extent.split_depth);
+  const Part part = part_of_block<Tile>(extent);
+  const int first_row = part.first_row, first_col = part.first_col, end = part.end;
+  int k = part.begin;
 
   int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   int row = (warp / Tile::kWarpCols * Tile::kLaneRows + lane / Tile::kLaneCols) * 4;
   int col = (warp % Tile::kWarpCols * Tile::kLaneCols + lane % Tile::kLaneCols) * 4;
 
-  Carrier<Tile, Tile::kRows, A> carry_a(a, group, first_row);
-  Carrier<Tile, Tile::kCols, B> carry_b(b, group, first_col);
+  Carrier<Tile, Tile::kRows, A> carry_a(a, part.group, first_row);
+  Carrier<Tile, Tile::kCols, B> carry_b(b, part.group, first_col);
   carry_a.read(a, k, end);
   carry_b.read(b, k, end);
   carry_a.write(stages.turn[0].a);
@@ -177,7 +166,9 @@ __global__ void __launch_bounds__(Tile::kThreads, Residency<Tile, A, B>::kBlocks
     GRAFT_UNROLL
     for (int half = 0; half < 2; ++half) {
       int c = first_col + col + half * Tile::kCols / 2;
-      if (c < extent.cols) out.store(group, slice, r, extent.rows, c, extent.cols, sums[i] + 4 * half);
+      if (c < extent.cols) {
+        out.store(part.group, part.slice, r, extent.rows, c, extent.cols, sums[i] + 4 * half);
+      }
     }
   }
 }
@@ -196,42 +187,16 @@ void with_tile(int64_t rows, int64_t cols, int64_t slices, F&& f) {
   }
 }
 
-// Into how many parts to split the depth of a product with few tiles: a choice by the sizes alone.
-inline int64_t splits_for(int64_t rows, int64_t cols, int64_t groups, int64_t depth) {
-  int64_t tiles = (rows + 63) / 64 * ((cols + 63) / 64) * groups;
-  return std::max<int64_t>(1, std::min<int64_t>({256 / std::max<int64_t>(tiles, 1), depth / 128, 64}));
-}
-
-// c(group) = a(group) b(group)^T. `name` is the kernel's, for errors. With splits > 1, out.parts has room for
-// groups * splits * rows * cols floats, which add_parts then sums.
+// c(group) = a(group) b(group)^T as `multiply` (gemm_tiers.h) says.
 template <class A, class B, class Out>
-void multiply(const char* name, const A& a, const B& b, const Out& out, int64_t rows, int64_t cols,
-              int64_t depth, int64_t groups = 1, int64_t splits = 1) {
-  if (rows == 0 || cols == 0) return;
+void multiply_simt(const char* name, const A& a, const B& b, const Out& out, int64_t rows, int64_t cols,
+                   int64_t depth, int64_t groups, int64_t splits) {
   with_tile(rows, cols, groups * splits, [&](auto tile) {
     using Shape = decltype(tile);
-    int64_t split_depth = (depth + splits - 1) / splits;
-    split_depth = (split_depth + Shape::kDepth - 1) / Shape::kDepth * Shape::kDepth;
-    Extent extent{to_int(rows), to_int(cols), to_int(depth), to_int(splits), to_int(split_depth)};
-    int64_t tiles = (rows + Shape::kRows - 1) / Shape::kRows * ((cols + Shape::kCols - 1) / Shape::kCols);
-    Work work{dim3(grid_size(tiles), 1, grid_size(groups * splits)), dim3(Shape::kThreads)};
-    launch(name, tiled_product<Shape, A, B, Out>, work, a, b, out, extent);
+    Plan plan = plan_grid<Shape>(rows, cols, depth, groups, splits);
+    launch(name, tiled_product<Shape, A, B, Out>, Work{plan.grid, dim3(Shape::kThreads)}, a, b, out,
+           plan.extent);
   });
-}
-
-// The same with the depth split as splits_for says; out is [groups, rows, cols] without gaps and epilogue.
-template <class T, class A, class B>
-void multiply_splitting_depth(const char* name, const A& a, const B& b, const Tensor& out, int64_t rows,
-                              int64_t cols, int64_t depth, int64_t groups = 1) {
-  if (rows == 0 || cols == 0) return;
-  Output<T> output{data<T>(out), {cols}, rows * cols};
-  int64_t splits = splits_for(rows, cols, groups, depth), n = groups * rows * cols;
-  if (splits == 1) return multiply(name, a, b, output, rows, cols, depth, groups);
-  Tensor parts = Tensor::empty({splits * n}, DType::f32, out.device());
-  output.parts = data<float>(parts);
-  multiply(name, a, b, output, rows, cols, depth, groups, splits);
-  launch("add_parts", add_parts<T>, one_thread_per(n), output.parts, to_int(splits), rows * cols, n,
-         output.result);
 }
 
 }  // namespace graft::kernels::cuda

@@ -4,8 +4,15 @@
 //
 //   kAlongDepth        true: a quad is one line at k .. k + 3; false: lines l .. l + 3 at one k
 //   kGathers           where a quad is takes more than a multiplication to find
-//   line(group, l)     what one thread needs to know of the line (or of the four) that it reads again and
-//   again load(line, k, end) the quad at k; zeros for what lies beyond the lines or at k >= end
+//   line(group, l)     what one thread needs to know of the line (or of the four, or eight) that it reads
+//                      again and again
+//   load(line, k, end) the quad at k; zeros for what lies beyond the lines or at k >= end
+//
+// The product on tensor cores (gemm_mma.h) copies runs of 16 bytes instead, where has_runs() says that every
+// one of them, from a line and a k that are multiples of its length, is aligned and all inside or all
+// outside:
+//
+//   run(line, k, end)  the run at k
 #pragma once
 
 #include "kernels/cuda/divisor.h"
@@ -35,9 +42,18 @@ bool quads_at(const T* p, int64_t step) {
   return reinterpret_cast<uintptr_t>(p) % (4 * sizeof(T)) == 0 && step % 4 == 0;
 }
 
+// 16 bytes in global memory that are copied as they are; where they are not inside, zeros take their place.
+// `from` is an address that may be read even then.
+template <class T>
+struct Run {
+  const T* from;
+  bool inside;
+};
+
 // Matrices, one for each group, whose lines run along the depth: element (l, k) at l * stride + k.
 template <class T>
 struct AlongDepth {
+  using Element = T;
   static constexpr bool kAlongDepth = true, kGathers = false;
 
   AlongDepth(const T* data_, int64_t stride_, int64_t lines, int64_t group_step_ = 0)
@@ -47,15 +63,22 @@ struct AlongDepth {
         count(to_int(lines)),
         quads(quads_at(data_, stride_) && group_step_ % 4 == 0) {}
 
-  using Line = const T*;
-  __device__ Line line(int group, int l) const {
-    return l < count ? data + group * group_step + l * stride : nullptr;
+  struct Line {
+    const T* group;
+    int number;
+  };
+  __device__ Line line(int group, int l) const { return {data + group * group_step, l}; }
+  __device__ float4 load(const Line& line, int k, int end) const {
+    if (line.number >= count || k >= end) return make_float4(0, 0, 0, 0);
+    const T* p = place(line, k);
+    return quads ? load_quad(p) : load_some(p, end - k);
   }
-  __device__ float4 load(Line from, int k, int end) const {
-    if (!from) return make_float4(0, 0, 0, 0);
-    if (quads) return k < end ? load_quad(from + k) : make_float4(0, 0, 0, 0);
-    return load_some(from + k, end - k);
+  bool has_runs() const { return is_aligned(data) && stride % kPack<T> == 0 && group_step % kPack<T> == 0; }
+  __device__ Run<T> run(const Line& line, int k, int end) const {
+    bool inside = line.number < count && k < end;
+    return {inside ? place(line, k) : data, inside};
   }
+  __device__ const T* place(const Line& line, int k) const { return line.group + line.number * stride + k; }
 
   const T* data;
   int64_t stride, group_step;
@@ -72,6 +95,7 @@ struct EvenSteps {
 // Matrices, one for each group, whose lines are neighbours: element (l, k) at steps(k) + l.
 template <class T, class Steps = EvenSteps>
 struct AlongLines {
+  using Element = T;
   static constexpr bool kAlongDepth = false, kGathers = !std::is_same_v<Steps, EvenSteps>;
 
   // All steps are multiples of `step`.
@@ -80,7 +104,9 @@ struct AlongLines {
         steps(steps_),
         group_step(group_step_),
         count(to_int(lines)),
-        quads(quads_at(data_, step) && lines % 4 == 0 && group_step_ % 4 == 0) {}
+        quads(quads_at(data_, step) && lines % 4 == 0 && group_step_ % 4 == 0),
+        runs(is_aligned(data_) && step % kPack<T> == 0 && lines % kPack<T> == 0 &&
+             group_step_ % kPack<T> == 0) {}
 
   struct Line {
     const T* from;
@@ -92,12 +118,17 @@ struct AlongLines {
     const T* p = line.from + steps(k);
     return quads ? load_quad(p) : load_some(p, line.left);
   }
+  bool has_runs() const { return runs; }
+  __device__ Run<T> run(const Line& line, int k, int end) const {
+    bool inside = k < end && line.left > 0;
+    return {inside ? line.from + steps(k) : data, inside};
+  }
 
   const T* data;
   Steps steps;
   int64_t group_step;
   int count;
-  bool quads;
+  bool quads, runs;
 };
 
 }  // namespace graft::kernels::cuda

@@ -94,9 +94,10 @@ struct Output {
     *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
   }
   static __device__ void store_quad(__nv_bfloat16* to, const float* v) {
-    __nv_bfloat162* pairs = reinterpret_cast<__nv_bfloat162*>(to);
-    pairs[0] = __floats2bfloat162_rn(v[0], v[1]);
-    pairs[1] = __floats2bfloat162_rn(v[2], v[3]);
+    const __nv_bfloat162 pairs[2] = {__floats2bfloat162_rn(v[0], v[1]), __floats2bfloat162_rn(v[2], v[3])};
+    uint2 bits;
+    memcpy(&bits, pairs, sizeof bits);
+    *reinterpret_cast<uint2*>(to) = bits;  // one store
   }
 };
 

@@ -1,7 +1,7 @@
 #include "kernels/matmul.h"
 
 #include "kernels/cuda/column_sums.h"
-#include "kernels/cuda/gemm.h"
+#include "kernels/cuda/gemm_tiers.h"
 
 namespace graft::kernels::cuda {
 namespace {

@@ -33,6 +33,11 @@ TEST_CASE("matmul: three layouts, every tile edge") {
   sizes.push_back({31, 290, 1030});
   sizes.push_back({2, 300, 4200});
   sizes.push_back({1290, 1030, 9});
+  // Multiples of 8, which bf16 on tensor cores wants: edges of its two tiles, few and many steps.
+  for (const Shape& size : {Shape{8, 8, 8}, Shape{72, 56, 136}, Shape{64, 128, 1040}, Shape{1288, 1032, 72},
+                            Shape{136, 136, 3592}}) {
+    sizes.push_back(size);
+  }
   on_every_device([&](Device device) {
     for (DType dtype : float_types(device)) {
       // Sums of up to 4,200 terms in float or in the tensor's own precision; bf16 is rounded once.

@@ -4,6 +4,7 @@
 #include "kernels/cuda/sim/simulator.h"
 #include "kernels/cuda/sim/watch.h"
 #include "kernels/matmul.h"
+#include "tests/sim/mutants.h"
 #include "tests/support.h"
 
 using namespace graft;
@@ -107,5 +108,17 @@ TEST_SUITE("tiles" * doctest::skip(!sim::kWatchBuilt)) {
         watched("conv2d_grad_weight: depthwise", [&] { kernels::conv2d_grad_weight(x, y, window, weight); });
     CHECK(filters.shared_load.conflicts + filters.shared_store.conflicts == 0);
     CHECK(filters.global_load.sectors <= 4 * filters.global_load.requests);
+  }
+
+  TEST_CASE("matmul, conv2d, depthwise: mutants") {
+    Tensor a = there({70, 33}, 1), b = there({60, 33}, 2), c = there({70, 60}, 3);
+    check_barriers("kernels/cuda/gemm.h", [&] { kernels::matmul_nt(a, b, {}, c); });
+    check_bound([&] { kernels::matmul_nt(a, b, {}, there({69, 60}, 3)); });
+    Tensor x = there({1, 9, 7, 40}, 1), weight = there({40, 3, 3, 1}, 2), y = there({1, 9, 7, 40}, 3);
+    kernels::ConvWindow window{1, 1, 40};
+    check_barriers("kernels/cuda/depthwise.h", [&] {
+      kernels::conv2d(x, weight, window, {}, y);
+      kernels::conv2d_grad_weight(x, y, window, weight);
+    });
   }
 }
