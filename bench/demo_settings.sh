@@ -16,7 +16,7 @@ measure() {  # strategy, setting, values...
     "$graft" demo --seed "$seed" --strategy "$strategy" --set "$setting=$value" --out "$folder/run" \
       --json "$folder/run.json" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
     printf '%-10s %-14s %-6s %5.1f %%\n' "$strategy" "$setting" "$value" \
-      "$(sed -n 's/.*"test_accuracy": *\([0-9.]*\).*/\1/p' "$folder/run.json" | awk 'NR == 1 { print 100 * $1 }')"
+      "$(sed -n 's/.*"accuracy": *\([0-9.]*\).*/\1/p' "$folder/run.json" | awk 'NR == 1 { print 100 * $1 }')"
     rm -rf "$folder"/run*
   done
 }
