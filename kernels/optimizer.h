@@ -37,35 +37,40 @@ struct SgdStep {
 };
 GRAFT_KERNEL(sgd_step, (const SgdStep& s), (s))
 
-// Adam with decoupled weight decay (Loshchilov and Hutter, 2019) as torch.optim.AdamW; t counts from 1:
-//   value *= 1 - lr * weight_decay
+// Adam (Kingma and Ba, 2015) as torch.optim.Adam, or with decoupled weight decay (Loshchilov and Hutter,
+// 2019) as torch.optim.AdamW; t counts from 1:
+//   decoupled: value *= 1 - lr * weight_decay;  else: grad += weight_decay * value
 //   mean   = beta1 * mean   + (1 - beta1) * grad
 //   square = beta2 * square + (1 - beta2) * grad^2
 //   value -= lr / (1 - beta1^t) * mean / (sqrt(square / (1 - beta2^t)) + eps)
-struct AdamWParameter {
+struct AdamParameter {
   Tensor value;
   Tensor grad;
   Tensor mean;  // both start at 0
   Tensor square;
   int64_t t = 1;
   Tensor master = {};  // as in SgdParameter
+
+  template <class F>
+  void for_each_tensor(F f) const {
+    for (const Tensor* tensor : {&value, &grad, &mean, &square, &master}) f(*tensor);
+  }
 };
-struct AdamWStep {
-  std::vector<AdamWParameter> parameters;  // at least one
+struct AdamStep {
+  std::vector<AdamParameter> parameters;  // at least one
   double lr = 0;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0;
+  bool decoupled = false;
 
   const Tensor& lead() const { return parameters.front().value; }
   template <class F>
   void for_each_tensor(F f) const {
-    for (const AdamWParameter& p : parameters) {
-      for (const Tensor* t : {&p.value, &p.grad, &p.mean, &p.square, &p.master}) f(*t);
-    }
+    for (const AdamParameter& p : parameters) p.for_each_tensor(f);
   }
 };
-GRAFT_KERNEL(adamw_step, (const AdamWStep& s), (s))
+GRAFT_KERNEL(adam_step, (const AdamStep& s), (s))
 
 }  // namespace graft::kernels

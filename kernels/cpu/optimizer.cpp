@@ -40,19 +40,14 @@ void sgd(const SgdStep& s, const SgdParameter& p) {
 }
 
 template <class T>
-void adamw(const AdamWStep& s, const AdamWParameter& p) {
+void adam(const AdamStep& s, const AdamParameter& p) {
   T* __restrict value = p.value.data<T>();
   const T* __restrict grad = p.grad.data<T>();
   T* __restrict mean = p.mean.data<T>(), * __restrict square = p.square.data<T>();
   double t = static_cast<double>(p.t);
   T rate = static_cast<T>(s.lr / (1 - std::pow(s.beta1, t)));
   T square_scale = static_cast<T>(1 / std::sqrt(1 - std::pow(s.beta2, t)));
-  scalar::AdamW<T> formula{static_cast<T>(s.beta1),
-                           static_cast<T>(1 - s.beta1),
-                           static_cast<T>(s.beta2),
-                           static_cast<T>(1 - s.beta2),
-                           static_cast<T>(1 - s.lr * s.weight_decay),
-                           static_cast<T>(s.eps)};
+  auto formula = scalar::Adam<T>::of(s);
   parallel_for(p.value.numel(), kElementsPerPiece, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       formula.step(value[i], grad[i], mean[i], square[i], rate, square_scale);
@@ -68,9 +63,9 @@ void sgd_step(const SgdStep& s) {
   }
 }
 
-void adamw_step(const AdamWStep& s) {
-  for (const AdamWParameter& p : s.parameters) {
-    with_real(p.value.dtype(), "adamw_step", [&](auto zero) { adamw<decltype(zero)>(s, p); });
+void adam_step(const AdamStep& s) {
+  for (const AdamParameter& p : s.parameters) {
+    with_real(p.value.dtype(), "adam_step", [&](auto zero) { adam<decltype(zero)>(s, p); });
   }
 }
 

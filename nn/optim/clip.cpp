@@ -2,27 +2,32 @@
 
 #include <cmath>
 
-#include "kernels/reduce.h"
-#include "kernels/unary.h"
+#include "kernels/clip.h"
 
 namespace graft::nn {
 
-double gradient_norm(const std::vector<Var>& parameters) {
-  std::vector<Tensor> grads;
+namespace {
+
+bool has_gradient(const Var& parameter) {
+  return parameter.needs_grad() && parameter.grad().defined();
+}
+
+kernels::TensorList gradients_of(const std::vector<Var>& parameters) {
+  kernels::TensorList grads;
   for (const Var& parameter : parameters) {
-    if (parameter.needs_grad() && parameter.grad().defined()) grads.push_back(parameter.grad().contiguous());
+    if (has_gradient(parameter)) grads.of.push_back(parameter.grad().contiguous());
   }
-  if (grads.empty()) return 0;
-  // One number for each gradient, and one wait for them all.
-  int64_t count = static_cast<int64_t>(grads.size());
-  Tensor each = Tensor::empty({count}, DType::f64, grads[0].device());
-  for (int64_t i = 0; i < count; ++i) {
-    kernels::sum_squares(grads[static_cast<size_t>(i)], each.slice(0, i, i + 1));
-  }
-  double squares = 0;
-  each = each.to(kCpu);
-  for (double square : each.span<double>()) squares += square;
-  return std::sqrt(squares);
+  return grads;
+}
+
+}  // namespace
+
+double gradient_norm(const std::vector<Var>& parameters) {
+  kernels::TensorList grads = gradients_of(parameters);
+  if (grads.of.empty()) return 0;
+  Tensor squares = Tensor::empty({}, DType::f64, grads.lead().device());
+  kernels::sum_squares_of_all(grads, squares);
+  return std::sqrt(squares.to(kCpu).item());
 }
 
 double clip_gradients(const std::vector<Var>& parameters, double max_norm) {
@@ -32,12 +37,13 @@ double clip_gradients(const std::vector<Var>& parameters, double max_norm) {
               "; the training has diverged, try a lower learning rate");
   double factor = max_norm / (norm + 1e-6);
   if (factor >= 1) return norm;
+  // Not in place: two parameters may share one gradient tensor.
+  kernels::TensorList grads = gradients_of(parameters), scaled;
+  for (const Tensor& grad : grads.of) scaled.of.push_back(grad.empty_like());
+  kernels::scale_all(grads, factor, scaled);
+  auto next = scaled.of.begin();
   for (const Var& parameter : parameters) {
-    if (!parameter.needs_grad() || !parameter.grad().defined()) continue;
-    // Not in place: two parameters may share one gradient tensor.
-    Tensor grad = parameter.grad().contiguous(), scaled = grad.empty_like();
-    kernels::scale(grad, factor, scaled);
-    parameter.set_grad(scaled);
+    if (has_gradient(parameter)) parameter.set_grad(*next++);
   }
   return norm;
 }

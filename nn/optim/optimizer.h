@@ -91,20 +91,44 @@ class Sgd : public Optimizer {
   SgdOptions options_;
 };
 
-struct AdamWOptions {
+struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
+  void check(const char* optimizer) const;  // throws UsageError
 };
-class AdamW : public Optimizer {
+// Its weight decay is a part of the gradient; AdamW's is not.
+class Adam : public Optimizer {
  public:
-  AdamW(std::vector<ParameterGroup> groups, AdamWOptions options = {});
+  Adam(std::vector<ParameterGroup> groups, AdamOptions options = {})
+      : Adam(std::move(groups), options, false) {}
+
+ protected:
+  Adam(std::vector<ParameterGroup> groups, AdamOptions options, bool decoupled);
 
  private:
   std::vector<std::string> state_names() const override;
   bool counts_steps() const override { return true; }
   void update(const std::vector<const Slot*>& slots, double lr, double weight_decay) override;
-  AdamWOptions options_;
+  AdamOptions options_;
+  bool decoupled_;
+};
+class AdamW : public Adam {
+ public:
+  AdamW(std::vector<ParameterGroup> groups, AdamOptions options = {})
+      : Adam(std::move(groups), options, true) {}
+};
+
+// For large batches: Adam's step, scaled for each parameter by its norm (kernels/lamb.h).
+class Lamb : public Optimizer {
+ public:
+  Lamb(std::vector<ParameterGroup> groups, AdamOptions options = {.eps = 1e-6});
+
+ private:
+  std::vector<std::string> state_names() const override;
+  bool counts_steps() const override { return true; }
+  void update(const std::vector<const Slot*>& slots, double lr, double weight_decay) override;
+  AdamOptions options_;
 };
 
 }  // namespace graft::nn

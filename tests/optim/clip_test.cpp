@@ -57,6 +57,40 @@ TEST_CASE("gradient_norm: without the frozen and those that have none; the same 
   });
 }
 
+TEST_CASE("clip_gradients: two thousand gradients of any size, of both types of a device") {
+  on_every_device([](Device device) {
+    std::vector<Var> parameters;
+    std::vector<Tensor> before;
+    double squares = 0;
+    for (int64_t i = 0; i < 2000; ++i) {
+      int64_t n = i % 500 == 7 ? 20000 + i : i % 4;  // some have no element
+      Tensor grad =
+          random_tensor({n}, static_cast<uint64_t>(i), float_types(device)[static_cast<size_t>(i % 2)]);
+      Tensor exact = grad.to(DType::f64);
+      for (double v : exact.span<double>()) squares += v * v;
+      before.push_back(grad);
+      parameters.push_back(with_grad(grad.to(device)));
+    }
+    double norm = std::sqrt(squares);
+    CHECK(clip_gradients(parameters, norm / 4) == doctest::Approx(norm).epsilon(1e-12));
+    double factor = norm / 4 / (norm + 1e-6);
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      Tensor expected = before[i].to(DType::f64).clone();
+      for (double& v : expected.span<double>()) v *= factor;
+      CHECK_MESSAGE(
+          max_relative_difference(parameters[i].grad().to(kCpu), expected) <= tolerance(before[i].dtype()),
+          "gradient " << i);
+    }
+  });
+}
+
+TEST_CASE("gradient_norm: gradients without an element, or none at all") {
+  on_every_device([](Device device) {
+    CHECK(gradient_norm({with_grad(Tensor::zeros({0}, DType::f32, device))}) == 0);
+    CHECK(gradient_norm({}) == 0);
+  });
+}
+
 TEST_CASE("clip_gradients: errors") {
   double infinity = std::numeric_limits<double>::infinity();
   check_throws<Error>([&] { clip_gradients({with_grad(Tensor::full({2}, infinity))}, 1); },

@@ -1,5 +1,6 @@
 #include "nn/optim/optimizer.h"
 
+#include <cmath>
 #include <memory>
 
 #include "core/sha256.h"
@@ -12,19 +13,24 @@ using namespace graft::test;
 namespace {
 
 std::unique_ptr<Optimizer> make(const std::string& name, const std::vector<Var>& parameters) {
-  double decay = name == "sgd" || name == "adamw_other" ? 0 : 0.05;
-  std::vector<ParameterGroup> groups = {{"all", parameters, 1, decay}};
-  if (name.starts_with("adamw")) {
-    AdamWOptions options;
-    if (name == "adamw_other") options = {0.7, 0.95, 1e-2};
-    return std::make_unique<AdamW>(groups, options);
-  }
+  bool decays = name != "sgd" && name != "adamw_other" && name != "adam";
+  std::vector<ParameterGroup> groups = {{"all", parameters, 1, decays ? 0.05 : 0}};
+  if (name == "adamw") return std::make_unique<AdamW>(groups);
+  if (name == "adamw_other") return std::make_unique<AdamW>(groups, AdamOptions{0.7, 0.95, 1e-2});
+  if (name == "adam") return std::make_unique<Adam>(groups);
+  if (name == "adam_decay") return std::make_unique<Adam>(groups, AdamOptions{0.8, 0.99, 1e-4});
+  if (name == "lamb") return std::make_unique<Lamb>(groups);
   double momentum = name == "sgd_momentum" || name == "sgd_nesterov" ? 0.9 : 0;
   return std::make_unique<Sgd>(groups, SgdOptions{momentum, name == "sgd_nesterov"});
 }
 
-const std::vector<std::string> kOptimizers = {"sgd",          "sgd_decay", "sgd_momentum",
-                                              "sgd_nesterov", "adamw",     "adamw_other"};
+const std::vector<std::string> kPyTorchs = {"sgd",   "sgd_decay",   "sgd_momentum", "sgd_nesterov",
+                                            "adamw", "adamw_other", "adam",         "adam_decay"};
+const std::vector<std::string> kOptimizers = [] {
+  std::vector<std::string> all = kPyTorchs;
+  all.push_back("lamb");
+  return all;
+}();
 
 // Two parameters under random gradients, a function of the step.
 struct Training {
@@ -53,7 +59,7 @@ TEST_CASE("optimizer: PyTorch's trajectories over 20 steps") {
   on_every_device([&](Device device) {
     for (DType dtype : float_types(device)) {
       if (dtype == DType::bf16) continue;  // the recorded gradients are no bf16 numbers
-      for (const std::string& name : kOptimizers) {
+      for (const std::string& name : kPyTorchs) {
         INFO(name << " " << std::string(to_text(dtype)));
         std::vector<Var> parameters;
         std::vector<Tensor> grads, paths;
@@ -76,6 +82,69 @@ TEST_CASE("optimizer: PyTorch's trajectories over 20 steps") {
                   (dtype == DType::f32 ? 2e-6 : 1e-13));
           }
         }
+      }
+    }
+  });
+}
+
+namespace {
+
+// LAMB as its paper writes it, in double, for one parameter.
+struct PlainLamb {
+  std::vector<double> x, mean, square;
+  double beta1 = 0.8, beta2 = 0.95, eps = 1e-3, decay = 0.1;
+  int t = 0;
+  void step(const Tensor& grad, double lr) {
+    ++t;
+    std::vector<double> update(x.size());
+    double of_x = 0, of_update = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      double g = grad.data<double>()[i];
+      mean[i] = beta1 * mean[i] + (1 - beta1) * g;
+      square[i] = beta2 * square[i] + (1 - beta2) * g * g;
+      double m = mean[i] / (1 - std::pow(beta1, t)), v = square[i] / (1 - std::pow(beta2, t));
+      update[i] = m / (std::sqrt(v) + eps) + decay * x[i];
+      of_x += x[i] * x[i];
+      of_update += update[i] * update[i];
+    }
+    double ratio = of_x > 0 && of_update > 0 ? std::sqrt(of_x / of_update) : 1;
+    for (size_t i = 0; i < x.size(); ++i) x[i] -= lr * ratio * update[i];
+  }
+};
+
+}  // namespace
+
+TEST_CASE("lamb: the paper's algorithm in double; a norm of 0, any size") {
+  on_every_device([](Device device) {
+    for (DType dtype : float_types(device)) {
+      if (dtype == DType::bf16) continue;  // below, against f32
+      std::vector<Var> parameters;
+      std::vector<PlainLamb> plain;
+      std::vector<int64_t> sizes = {1, 7, 0, 40001, 3000};
+      for (size_t k = 0; k < sizes.size(); ++k) {
+        Tensor start = random_tensor({sizes[k]}, k, DType::f32).to(DType::f64);
+        if (k == 4) start.fill(0);
+        parameters.emplace_back(start.to(dtype).to(device).clone(), true);
+        auto values = start.span<double>();
+        plain.push_back({{values.begin(), values.end()},
+                         std::vector<double>(values.size()),
+                         std::vector<double>(values.size())});
+      }
+      Lamb lamb({{"all", parameters, 0.5, 0.1}}, {0.8, 0.95, 1e-3});
+      for (uint64_t step = 0; step < 5; ++step) {
+        for (size_t k = 0; k < sizes.size(); ++k) {
+          Tensor grad = random_tensor({sizes[k]}, 100 * step + k, DType::f32).to(DType::f64);
+          if (k == 1 && step == 0) grad.fill(0);
+          parameters[k].set_grad(grad.to(dtype).to(device));
+          plain[k].step(grad, 0.01);
+        }
+        lamb.step(0.02);
+      }
+      for (size_t k = 0; k < sizes.size(); ++k) {
+        Tensor expected = Tensor::from(plain[k].x, {sizes[k]});
+        CHECK_MESSAGE(max_relative_difference(parameters[k].value().to(kCpu), expected) <=
+                          (dtype == DType::f32 ? 2e-6 : 1e-13),
+                      "parameter " << k);
       }
     }
   });
@@ -198,7 +267,9 @@ TEST_CASE("optimizer: any size, and errors") {
   check_throws<Error>([&] { Sgd({{"a", {p, q}, 1, 0, {"x", "x"}}}); }, {"two parameters", "x"});
   check_throws<Error>([&] { Sgd({{"a", {p, q}, 1, 0, {"x"}}}); }, {"2 parameters and 1 names"});
   check_throws<UsageError>([&] { Sgd({{"a", {p}}}, {0, true}); }, {"nesterov"});
-  check_throws<UsageError>([&] { AdamW({{"a", {p}}}, {0.9, 1}); }, {"betas"});
+  check_throws<UsageError>([&] { AdamW({{"a", {p}}}, {0.9, 1}); }, {"adamw: betas"});
+  check_throws<UsageError>([&] { Adam({{"a", {p}}}, {0.9, 0.9, 0}); }, {"adam: eps 0"});
+  check_throws<UsageError>([&] { Lamb({{"a", {p}}}, {-1}); }, {"lamb: betas -1"});
 }
 
 TEST_CASE("optimizer: bf16 parameters follow the f32 ones, however small the steps") {
@@ -230,21 +301,25 @@ TEST_CASE("optimizer: bf16 parameters follow the f32 ones, however small the ste
 TEST_CASE("optimizer: more parameters than one launch takes, of any size, of two types") {
   for (Device device : devices()) {
     if (!device.is_cuda()) continue;
-    std::vector<Var> there, here;
-    for (int64_t i = 0; i < 600; ++i) {
-      int64_t n = i % 100 == 7 ? 3000 + i : i % 5;  // some have no element
-      Tensor value = random_tensor({n}, static_cast<uint64_t>(i), i % 2 == 0 ? DType::f32 : DType::bf16);
-      Tensor grad = random_tensor({n}, static_cast<uint64_t>(i + 1000), value.dtype());
-      there.emplace_back(value.to(device), true);
-      here.emplace_back(value.to(DType::f32).clone(), true);
-      there.back().set_grad(grad.to(device));
-      here.back().set_grad(grad.to(DType::f32));
-    }
-    make("adamw", there)->step(0.01);
-    make("adamw", here)->step(0.01);
-    for (size_t i = 0; i < there.size(); ++i) {
-      Tensor value = there[i].value().to(kCpu), expected = here[i].value();
-      CHECK_MESSAGE(max_relative_difference(value, expected) <= tolerance(value.dtype()), "parameter " << i);
+    for (const char* name : {"adamw", "adam_decay", "lamb"}) {
+      INFO(std::string(name));
+      std::vector<Var> there, here;
+      for (int64_t i = 0; i < 600; ++i) {
+        int64_t n = i % 100 == 7 ? 3000 + i : i % 5;  // some have no element
+        Tensor value = random_tensor({n}, static_cast<uint64_t>(i), i % 2 == 0 ? DType::f32 : DType::bf16);
+        Tensor grad = random_tensor({n}, static_cast<uint64_t>(i + 1000), value.dtype());
+        there.emplace_back(value.to(device), true);
+        here.emplace_back(value.to(DType::f32).clone(), true);
+        there.back().set_grad(grad.to(device));
+        here.back().set_grad(grad.to(DType::f32));
+      }
+      make(name, there)->step(0.01);
+      make(name, here)->step(0.01);
+      for (size_t i = 0; i < there.size(); ++i) {
+        Tensor value = there[i].value().to(kCpu), expected = here[i].value();
+        CHECK_MESSAGE(max_relative_difference(value, expected) <= tolerance(value.dtype()),
+                      "parameter " << i);
+      }
     }
   }
 }

@@ -46,16 +46,23 @@ inline std::string said_of(const std::function<void()>& f) {
   return all;
 }
 
-// Each barrier of the file matters to f, which is right as it stands.
-inline void check_barriers(const std::string& file, const std::function<void()>& f) {
+// Each line of the file that holds `text` matters to f, which is right as it stands.
+inline void check_lines(const std::string& file, const char* text, sim::Sabotage::Kind kind,
+                        const std::function<void()>& f) {
   under_every_schedule([&] {
     CHECK(said_of(f) == "");
-    for (int line : lines_with(file, "__syncthreads")) {
-      sim::Sabotage sabotage(sim::Sabotage::Kind::no_barrier, file, line);
-      CHECK_MESSAGE(said_of(f) != "", file << ":" << line << ": nobody misses this barrier");
+    for (int line : lines_with(file, text)) {
+      sim::Sabotage sabotage(kind, file, line);
+      CHECK_MESSAGE(said_of(f) != "", file << ":" << line << ": nobody misses this line");
       CHECK(sabotage.strikes() > 0);
     }
   });
+}
+inline void check_barriers(const std::string& file, const std::function<void()>& f) {
+  check_lines(file, "__syncthreads", sim::Sabotage::Kind::no_barrier, f);
+}
+inline void check_fences(const std::string& file, const std::function<void()>& f) {
+  check_lines(file, "__threadfence", sim::Sabotage::Kind::no_fence, f);
 }
 
 // Each shuffle of the file matters to f's value.

@@ -2,8 +2,12 @@
 // neighbour, results that are too short. A Watch must speak of every one, or the values must be wrong, under
 // every schedule; and of the kernels themselves nothing is said.
 #include "autograd/ops.h"
+#include "kernels/clip.h"
 #include "kernels/embedding.h"
+#include "kernels/lamb.h"
 #include "kernels/layer_norm.h"
+#include "nn/optim/clip.h"
+#include "nn/optim/optimizer.h"
 #include "tests/sim/mutants.h"
 
 using namespace graft;
@@ -56,5 +60,52 @@ TEST_SUITE("mutants" * doctest::skip(!sim::kWatchBuilt)) {
     check_barriers("kernels/cuda/embedding.cu", backward);
     check_bound([&] { kernels::embedding_grad(there({699, 37}, 1), indices, 2, dtable); });
     check_bound([&] { kernels::embedding(dtable, indices, there({699, 37}, 1)); });
+  }
+
+  TEST_CASE("norm of all gradients, LAMB") {
+    kernels::TensorList all{{there({70000}, 1), there({3}, 2), there({33}, 3, DType::bf16)}};
+    Tensor squares = Tensor::empty({}, DType::f64, kCuda);
+    auto norm = [&] { kernels::sum_squares_of_all(all, squares); };
+    check_barriers("kernels/cuda/clip.cu", norm);
+    check_fences("kernels/cuda/clip.cu", norm);
+    check_lanes("kernels/cuda/team.h", [&] { return norm(), squares; });
+    kernels::TensorList less = all;
+    less.of[0] = there({69999}, 1);
+    check_bound([&] { kernels::scale_all(all, 2, less); });
+
+    auto lamb = [](int64_t squares_of) {
+      Tensor value = there({40000}, 1), grad = there({40000}, 2);
+      kernels::LambStep s;
+      s.parameters = {{value, grad, grad.zeros_like(), Tensor::zeros({squares_of}, DType::f32, kCuda)}};
+      s.lr = 0.1;
+      kernels::lamb_step(s);
+      return value;
+    };
+    check_barriers("kernels/cuda/team.h", [&] { lamb(40000); });
+    check_bound([&] { lamb(39999); });
+  }
+
+  TEST_CASE("how many launches a step of an optimizer takes, whatever the number of parameters") {
+    for (int64_t count : {1, 200}) {
+      std::vector<Var> parameters;
+      for (int64_t i = 0; i < count; ++i) {
+        parameters.emplace_back(there({i % 7 + 1}, 1), true);
+        parameters.back().set_grad(there({i % 7 + 1}, 2));
+      }
+      nn::Adam adam({{"all", parameters}});
+      nn::Lamb lamb({{"all", parameters}});
+      for (int step = 0; step < 2; ++step) {  // the first makes the state
+        auto launches = [](const char* kernel, const std::function<void()>& f) {
+          sim::Watch watch;
+          f();
+          return watch.kernels().at(kernel).counters.launches;
+        };
+        CHECK(launches("adam_step", [&] { adam.step(0.1); }) == 1);
+        CHECK(launches("lamb_step", [&] { lamb.step(0.1); }) == 1);
+        CHECK(launches("lamb_step: moments", [&] { lamb.step(0.1); }) == 1);
+        CHECK(launches("sum_squares_of_all", [&] { nn::gradient_norm(parameters); }) == 1);
+        CHECK(launches("scale_all", [&] { nn::clip_gradients(parameters, 1e-3); }) == 1);
+      }
+    }
   }
 }

@@ -3,6 +3,7 @@
 #include "autograd/ops.h"
 #include "kernels/cuda/sim/simulator.h"
 #include "kernels/reduce.h"
+#include "nn/optim/clip.h"
 #include "nn/optim/optimizer.h"
 #include "tests/support.h"
 
@@ -102,11 +103,14 @@ TEST_CASE("schedules: steps of the optimizers") {
       Var p(on_device({3, 701}, 1, dtype), true), q(on_device({5}, 2, dtype), true);
       nn::AdamW adamw({{"all", {p, q}, 1, 0.05}});
       nn::Sgd sgd({{"all", {p, q}, 1, 0.05}}, {0.9, true});
+      nn::Lamb lamb({{"all", {p, q}, 1, 0.05}});
       for (uint64_t k = 0; k < 2; ++k) {
         p.set_grad(on_device({3, 701}, 10 + k, dtype));
         q.set_grad(on_device({5}, 20 + k, dtype));
+        nn::clip_gradients({p, q}, 1);
         adamw.step(0.01);
         sgd.step(0.01);
+        lamb.step(0.01);
       }
       out.insert(out.end(), {p.value().clone(), q.value().clone()});
     }

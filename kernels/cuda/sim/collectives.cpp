@@ -141,7 +141,8 @@ uint32_t active_mask() {
   return warp.exists & ~warp.done;
 }
 
-void memory_fence() {
+void memory_fence(Site site) {
+  if (is_sabotaged(Sabotage::Kind::no_fence, site)) return;
   if (recorder && current_thread()) recorder->fence(current_thread()->number);
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }

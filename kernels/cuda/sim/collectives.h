@@ -21,7 +21,7 @@ uint32_t match(uint32_t mask, uint64_t bits, Site site);
 uint32_t reduce(uint32_t mask, uint32_t bits, Reduce how, bool is_signed, Site site);
 void warp_barrier(uint32_t mask, Site site);
 uint32_t active_mask();
-void memory_fence();
+void memory_fence(Site site);
 
 template <class T>
 T shuffle_value(uint32_t mask, T value, Shuffle how, int argument, int width, Site site) {
@@ -108,12 +108,12 @@ GRAFT_SIM_REDUCE(__reduce_or_sync, bit_or)
 GRAFT_SIM_REDUCE(__reduce_xor_sync, bit_xor)
 #undef GRAFT_SIM_REDUCE
 
-inline void __threadfence() {
-  graft::sim::memory_fence();
+inline void __threadfence(GRAFT_SITE) {
+  graft::sim::memory_fence({file, line});
 }
-inline void __threadfence_block() {
-  graft::sim::memory_fence();
+inline void __threadfence_block(GRAFT_SITE) {
+  graft::sim::memory_fence({file, line});
 }
-inline void __threadfence_system() {
-  graft::sim::memory_fence();
+inline void __threadfence_system(GRAFT_SITE) {
+  graft::sim::memory_fence({file, line});
 }

@@ -16,6 +16,7 @@ void Order::begin_block(uint32_t block, int threads) {
   fenced_.assign(static_cast<size_t>(threads), false);
   block_seen_.clear();
   taken_.clear();
+  met_.clear();
 }
 
 void Order::next_phase() {
@@ -132,13 +133,21 @@ void Order::merge(SeenBlocks& into, const SeenBlocks& from) {
 }
 
 void Order::atomic(const Access& by, uintptr_t address) {
+  auto found = published_.find(address);
+  if (found != published_.end()) merge(met_[by.thread], found->second);
   if (!fenced_[by.thread]) return;  // an atomic alone orders nothing
   SeenBlocks& here = published_[address];
-  SeenBlocks& mine = taken_[by.thread];
-  merge(mine, here);
-  merge(here, mine);
+  merge(here, taken_[by.thread]);
   merge(here, block_seen_);
   here[block_] = {phase_, by.thread, by.clock};
+}
+
+void Order::fence(int thread) {
+  fenced_[static_cast<size_t>(thread)] = true;
+  auto met = met_.find(static_cast<uint16_t>(thread));
+  if (met == met_.end()) return;
+  merge(taken_[met->first], met->second);
+  met_.erase(met);
 }
 
 void Shadow::refine(Page& page, int shift) {

@@ -55,9 +55,9 @@ class Order {
   // Whether a unit reads now what a thread wrote without such a fence in between.
   bool unfenced(const Access& earlier, const Access& now) const;
 
-  // A thread made a fence; then an atomic on `address`, which hands on what its block did before and takes
-  // what others handed on there.
-  void fence(int thread) { fenced_[static_cast<size_t>(thread)] = true; }
+  // After a fence a thread's atomic hands on, at its address, what its block did before; and what others
+  // handed on where its atomics were is taken by its next fence.
+  void fence(int thread);
   void atomic(const Access& by, uintptr_t address);
   void begin_launch() { published_.clear(); }
 
@@ -82,6 +82,7 @@ class Order {
   std::vector<std::vector<Time>> proxy_fences_;                     // of each thread, the oldest first
   std::unordered_map<const void*, std::vector<uint32_t>> objects_;  // what was left there in this phase
   SeenBlocks block_seen_;                                // by the whole block, since its last barrier
+  std::unordered_map<uint16_t, SeenBlocks> met_;         // by a thread's atomics since its last fence
   std::unordered_map<uint16_t, SeenBlocks> taken_;       // by one thread in this phase
   std::unordered_map<uintptr_t, SeenBlocks> published_;  // at an address
 };
