@@ -114,8 +114,9 @@ TEST_SUITE("tiles" * doctest::skip(!sim::kWatchBuilt)) {
     Tensor a = there({70, 33}, 1), b = there({60, 33}, 2), c = there({70, 60}, 3);
     check_barriers("kernels/cuda/gemm.h", [&] { kernels::matmul_nt(a, b, {}, c); });
     check_bound([&] { kernels::matmul_nt(a, b, {}, there({69, 60}, 3)); });
-    Tensor x = there({1, 9, 7, 40}, 1), weight = there({40, 3, 3, 1}, 2), y = there({1, 9, 7, 40}, 3);
-    kernels::ConvWindow window{1, 1, 40};
+    // More taps than are in shared memory at once.
+    Tensor x = there({1, 9, 7, 40}, 1), weight = there({40, 7, 7, 1}, 2), y = there({1, 9, 7, 40}, 3);
+    kernels::ConvWindow window{1, 3, 40};
     check_barriers("kernels/cuda/depthwise.h", [&] {
       kernels::conv2d(x, weight, window, {}, y);
       kernels::conv2d_grad_weight(x, y, window, weight);
