@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "transfer/result.h"
+#include "transfer/compute.h"
 
 namespace graft::app {
 
@@ -25,6 +25,15 @@ void add_meadow(CLI::App& app, Action& action);
 
 // The two sides of the last "=" in the argument of `flag`. Throws UsageError where there is none.
 std::pair<std::string, std::string> split_at_equals(const std::string& flag, const std::string& text);
+
+// --device and --precision.
+struct ComputeOptions {
+  std::string device = "cpu", precision = "f32";
+
+  void add_to(CLI::App& command);
+  // Throws UsageError, and DeviceError where there is no such device.
+  transfer::Compute take() const;
+};
 
 // Options that several commands take.
 struct Common {

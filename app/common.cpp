@@ -13,6 +13,21 @@ std::pair<std::string, std::string> split_at_equals(const std::string& flag, con
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
+void ComputeOptions::add_to(CLI::App& command) {
+  command.add_option("--device", device, "what computes: cpu, cuda or cuda:N; `graft doctor` lists them")
+      ->type_name("D")
+      ->capture_default_str();
+  command.add_option("--precision", precision, "f32, or on a CUDA device bf16 (docs/precision.md)")
+      ->type_name("P")
+      ->capture_default_str();
+}
+
+transfer::Compute ComputeOptions::take() const {
+  transfer::Compute compute{transfer::parse_device(device), transfer::parse_precision(precision)};
+  transfer::check(compute);
+  return compute;
+}
+
 void Common::add_to(CLI::App& command) {
   command.add_option("--json", json, "write the figures to this file as JSON (docs/json.md)")
       ->type_name("FILE");

@@ -23,12 +23,14 @@ const char* const kExplained =
 
 struct Demo {
   transfer::DemoOptions options;
+  ComputeOptions compute;
   Common common;
   std::string out;
   std::vector<std::string> settings;
 
   int run() {
     common.apply();
+    options.compute = compute.take();
     for (const std::string& text : settings) options.settings.push_back(split_at_equals("--set", text));
     transfer::report::RunFolder folder = transfer::report::choose_run_folder(out);
     transfer::DemoResult result;
@@ -88,6 +90,7 @@ void add_demo(CLI::App& app, Action& action) {
           "--out", demo->out,
           "folder for report.html, metrics.json; unset, the first free of graft-out, graft-out-2, ...")
       ->type_name("DIR");
+  demo->compute.add_to(*command);
   demo->common.add_to(*command);
   command->callback([demo, &action] { action = [demo] { return demo->run(); }; });
 }

@@ -66,6 +66,13 @@ std::string gpu_text() {
   return kCudaBuilt ? "none found; everything runs on the CPU" : "this build is for the CPU alone";
 }
 
+// What --device takes here.
+std::string devices_text() {
+  std::string text;
+  for (Device device : devices()) text += (text.empty() ? "" : ", ") + to_text(device);
+  return text;
+}
+
 // Can a file be made in this folder, or in the nearest one above that exists?
 std::string cache_text() {
   std::string folder = transfer::cache_folder();
@@ -114,6 +121,7 @@ int doctor(const Common& common) {
       {"threads", str(threads(), " of ", ::sysconf(_SC_NPROCESSORS_ONLN), " processors")},
       {"memory", memory_text()},
       {"gpu", gpu_text()},
+      {"devices", devices_text()},
       {"cache", cache_text()},
   };
   nlohmann::ordered_json json;

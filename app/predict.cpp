@@ -40,7 +40,7 @@ struct Predict {
       if (prediction.error.empty()) say(transfer::report::summary(prediction));
       unreadable += !prediction.error.empty();
     }
-    common.write(transfer::report::predict_json(predictions));
+    common.write(transfer::report::predict_json(predictions, source.compute));
     require_said();  // before the complaints, which go to standard error
     for (const transfer::Prediction& prediction : predictions) {
       if (prediction.error.empty()) continue;

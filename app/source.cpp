@@ -15,10 +15,12 @@ void SourceOptions::add_to(CLI::App& command) {
   command.add_option("--weights", weights, "published weights: .safetensors or .pth")->type_name("F");
   command.add_option("--labels", labels, "one label a line; unset, ImageNet's or CIFAR-10's own")
       ->type_name("FILE");
+  compute.add_to(command);
 }
 
 transfer::Source SourceOptions::take(const char* command, std::vector<std::string>& words) const {
   transfer::Source source;
+  source.compute = compute.take();
   if (model.empty() && weights.empty()) {
     GRAFT_CHECK_AS(UsageError, words.size() >= 2,
                    "a model.graft and what it is to look at are needed (or --model and "

@@ -27,6 +27,7 @@ const char* const kExamples =
 
 struct Tune {
   transfer::TuneOptions options;
+  ComputeOptions compute;
   Common common;
   std::vector<std::pair<std::string, std::string>> settings;  // of the recipe: name, value
   std::vector<std::string> rules, more_settings;
@@ -86,6 +87,7 @@ void Tune::add_to(CLI::App& command) {
                   "also frozen and frozen_adapt_stats")
       ->type_name("GLOB=STATE");
   command.add_flag("--no-cache", no_cache, "keep features in memory only");
+  compute.add_to(command);
   common.add_to(command);
 }
 
@@ -124,6 +126,7 @@ void Tune::leave_report(const transfer::RunResult& result, const transfer::repor
 
 int Tune::run() {
   options.cache = !no_cache;
+  options.compute = compute.take();
   read_recipe();
   common.apply();
   transfer::report::RunFolder folder = transfer::report::choose_run_folder(options.out);

@@ -88,6 +88,8 @@ Var global_avg_pool(const Var& x);
 Var shortcut_a(const Var& x, int64_t stride, int64_t channels);
 // [N, H, W, C1] and [N, H, W, C2] -> [N, H, W, C1 + C2]; any rank, same leading axes.
 Var concat_last(const std::vector<Var>& parts);
+// The same values in another float type, rounded to nearest; the gradient goes back in x's own type.
+Var cast(const Var& x, DType dtype);
 // The same elements under another shape.
 Var reshape(const Var& x, const Shape& shape);
 // Each element is zero with probability p, else divided by 1 - p. Which ones is a function of (seed, index)

@@ -7,6 +7,16 @@
 #include "kernels/batch_norm.h"
 
 namespace graft::nn {
+namespace {
+
+// The parameter as an input of x's type needs it: a bf16 copy where x is bf16 and the parameter f32.
+Var as_input(const Parameter& parameter, const Var& x) {
+  const Var& p = parameter.var;
+  bool rounds = p && p.value().dtype() == DType::f32 && x.value().dtype() == DType::bf16;
+  return rounds ? cast(p, DType::bf16) : p;
+}
+
+}  // namespace
 
 Conv2d::Conv2d(const Config& config, DType dtype) : how{config.stride, config.padding, config.groups} {
   GRAFT_CHECK(config.groups >= 1 && config.in % config.groups == 0 && config.out % config.groups == 0,
@@ -21,11 +31,15 @@ void Conv2d::parts(Parts& p) {
 }
 
 Var Conv2d::forward(const Var& x) const {
-  return seen(conv2d(x, weight.var, bias.var, how));
+  return seen(conv2d(x, as_input(weight, x), as_input(bias, x), how));
 }
 
 Linear::Linear(int64_t in, int64_t out, DType dtype)
     : weight(Tensor::zeros({out, in}, dtype)), bias(Tensor::zeros({out}, dtype)) {}
+
+Var Linear::forward(const Var& x) const {
+  return seen(linear(x, as_input(weight, x), as_input(bias, x)));
+}
 
 void Linear::init(const Init& init, const std::string& name) {
   double bound = 1 / std::sqrt(static_cast<double>(fan_in(weight)));
@@ -106,7 +120,7 @@ Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Va
   if (bn.keeps_statistics() &&
       nothing_needs_grad({x, conv.weight.var, bn.weight.var, bn.bias.var, residual})) {
     auto [scale, shift] = bn.scale_and_shift();
-    return conv2d_affine(x, conv.weight.var, conv.how, scale, shift, residual, activation);
+    return conv2d_affine(x, as_input(conv.weight, x), conv.how, scale, shift, residual, activation);
   }
   Var y = bn.forward(conv.forward(x));
   return activate(residual ? add(y, residual) : y, activation);
@@ -115,7 +129,7 @@ Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Va
 Var conv_act(const Conv2d& conv, Activation activation, const Var& x) {
   if (!nothing_needs_grad({x, conv.weight.var, conv.bias.var})) return activate(conv.forward(x), activation);
   Tensor shift = conv.bias.var ? conv.bias.var.value() : Tensor();
-  return conv2d_affine(x, conv.weight.var, conv.how, {}, shift, {}, activation);
+  return conv2d_affine(x, as_input(conv.weight, x), conv.how, {}, shift, {}, activation);
 }
 
 ConvBn::ConvBn(Conv2d::Config config, Activation a, DType dtype)

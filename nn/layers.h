@@ -1,6 +1,8 @@
 // The layers that the networks are built from. A new layer holds zeros (batch norm: the identity); a
-// network's constructor fills its layers through nn/init.h once their names are known. Every layer computes
-// in f32 or f64.
+// network's constructor fills its layers through nn/init.h once their names are known. The tensors
+// of a layer are f32 or f64, and it computes in the type of its input: where that is bf16, on an accelerator,
+// filters, matrices and biases are rounded to bf16 for each use, while the f32 tensors are what the optimizer
+// moves; batch norm's weight, bias and statistics stay f32.
 #pragma once
 
 #include <utility>
@@ -32,7 +34,7 @@ class Linear : public Module {
  public:
   Linear(int64_t in, int64_t out, DType dtype = DType::f32);
   void parts(Parts& p) override { p("weight", weight)("bias", bias); }
-  Var forward(const Var& x) const { return seen(linear(x, weight.var, bias.var)); }
+  Var forward(const Var& x) const;
   // PyTorch's start: weight and bias uniform within 1 / sqrt(in).
   void init(const Init& init, const std::string& name);
 

@@ -115,6 +115,14 @@ std::vector<std::pair<std::string, Module*>> named_modules(Module& module) {
   return all;
 }
 
+void move_to(Module& module, Device device) {
+  for (const NamedTensor& t : named_tensors(module)) {
+    if (!is_float(t.value().dtype())) continue;
+    if (t.parameter) t.parameter->var.clear_grad();
+    t.set_value(t.value().to(device));
+  }
+}
+
 int64_t parameter_count(Module& module) {
   int64_t n = 0;
   for (const auto& t : named_parameters(module)) n += t.value().numel();

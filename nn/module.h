@@ -142,6 +142,9 @@ void for_each_layer(Module& root, F f) {
     if (auto* layer = dynamic_cast<Layer*>(module)) f(name, *layer);
   }
 }
+// Brings all tensors to `device` and forgets the gradients. Integer counters, which layers count up
+// themselves, stay on the CPU.
+void move_to(Module& module, Device device);
 // Elements of all parameters; of those with state `trainable` only.
 int64_t parameter_count(Module& module);
 int64_t trainable_count(Module& module);

@@ -29,6 +29,11 @@ std::vector<std::string> hashes(const std::vector<Tensor>& tensors) {
   return out;
 }
 
+// On the CPU, and the caller's own: it does not follow what becomes of `t`.
+Tensor host_copy(const Tensor& t) {
+  return t.device().is_cuda() ? t.to(kCpu) : t.clone();
+}
+
 int64_t bytes_changed(const Tensor& before, const Tensor& after) {
   Tensor a = before.contiguous(), b = after.contiguous();
   const char *x = static_cast<const char*>(a.raw()), *y = static_cast<const char*>(b.raw());
@@ -43,7 +48,7 @@ Snapshot::Snapshot(const Plan& plan) {
   std::vector<Tensor> values;
   for (bool frozen : {true, false}) {
     for (const nn::NamedTensor& t : frozen ? plan.frozen : plan.moving) {
-      lines_.push_back({t, frozen, "", t.value().clone()});
+      lines_.push_back({t, frozen, "", host_copy(t.value())});
       values.push_back(lines_.back().before);
     }
   }
@@ -53,7 +58,7 @@ Snapshot::Snapshot(const Plan& plan) {
 
 Certificate Snapshot::certify() const {
   std::vector<Tensor> now;
-  for (const Line& line : lines_) now.push_back(line.tensor.value());
+  for (const Line& line : lines_) now.push_back(line.tensor.value().to(kCpu));
   std::vector<std::string> digests = hashes(now);
 
   Certificate out;
@@ -80,7 +85,7 @@ Certificate Snapshot::certify() const {
 std::vector<Moved> Snapshot::distances() const {
   std::vector<Moved> out;
   for (const Line& line : lines_) {
-    const Tensor& now = line.tensor.value();
+    Tensor now = line.tensor.value().to(kCpu);
     if (!is_float(now.dtype())) continue;  // a step counter has no length
     out.push_back({line.tensor.name, now.numel(), line.frozen, relative_distance(line.before, now)});
   }
@@ -90,7 +95,7 @@ std::vector<Moved> Snapshot::distances() const {
 std::string weights_sha256(nn::Module& network) {
   std::vector<nn::NamedTensor> tensors = nn::named_tensors(network);
   std::vector<Tensor> values;
-  for (const nn::NamedTensor& t : tensors) values.push_back(t.value());
+  for (const nn::NamedTensor& t : tensors) values.push_back(t.value().to(kCpu));
   std::vector<std::string> digests = hashes(values);
   Sha256 all;
   for (size_t i = 0; i < tensors.size(); ++i) all.add(str(tensors[i].name, " ", digests[i], "\n"));

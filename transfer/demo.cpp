@@ -84,6 +84,7 @@ DemoResult run_demo(const DemoOptions& options, const OnProgress& on_progress) {
     how.preprocess = meadow_preprocess();
     how.seed = options.seed;
     how.cache = false;
+    how.compute = options.compute;
     RunResult run = retrain(*network, train, result.test, how, on_progress);
     run.weights = scratch ? "" : "meadow.safetensors (ships with graft)";
     run.data = str("meadow, five species, seed ", options.seed);

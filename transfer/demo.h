@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nn/models/classifier.h"
+#include "transfer/compute.h"
 #include "transfer/pictures.h"
 #include "transfer/recipe.h"
 #include "transfer/result.h"
@@ -16,6 +17,7 @@ namespace graft::transfer {
 struct DemoOptions {
   uint64_t seed = 1;        // of the pictures, the heads, the order, the augmentation
   int64_t per_class = 100;  // pictures of each species to learn from, and as many to be tested on
+  Compute compute;          // where the networks learn
   int epochs = 0;           // of every strategy; 0: as demo_recipe says
   std::vector<std::string> strategies = {"scratch", "head", "partial:1", "full"};
   // Settings to try instead of demo_recipe's, name and value as in set() of recipe.h, for every strategy.

@@ -9,6 +9,7 @@
 #include "core/version.h"
 #include "kernels/dispatch.h"
 #include "transfer/certificate.h"
+#include "transfer/compute.h"
 #include "transfer/score.h"
 #include "transfer/stopwatch.h"
 #include "weights/checkpoint.h"
@@ -66,7 +67,7 @@ std::vector<Tensor> compute(nn::Classifier& network, const PictureSet& set, cons
       Tensor images = view == 0 ? inputs(set, batch, options.preprocess)
                                 : augmented_inputs(set, batch, options.preprocess, options.augment,
                                                    options.seed, static_cast<uint64_t>(view));
-      Tensor pooled = network.features(Var(images.to(network.dtype()))).value().to(DType::f32);
+      Tensor pooled = network.features(network.taken(images)).value().to(kCpu).to(DType::f32);
       if (!features) features = Tensor::empty({set.size(), pooled.dim(1)});
       features.slice(0, begin, end).copy_from(pooled);
       if (on_progress) {
@@ -88,10 +89,13 @@ std::string feature_key(nn::Classifier& network, const PictureSet& set, const Fe
   Sha256 hash;
   hash.add(str("graft features\nengine ", kVersion, " ", to_text(kernels::cpu_level()), "\narchitecture ",
                options.architecture, "\n"));
+  if (network.device().is_cuda()) {
+    hash.add(str("device ", describe(network.device()), "\nprecision ", network.precision(), "\n"));
+  }
   for (const nn::Stage& stage : network.stages()) hash.add(str("stage ", stage.name, "\n"));
   std::string head = network.head_name() + ".";
   for (const nn::NamedTensor& t : nn::named_tensors(network)) {
-    if (!t.name.starts_with(head)) hash.add(str(t.name, " ", sha256(t.value()), "\n"));
+    if (!t.name.starts_with(head)) hash.add(str(t.name, " ", sha256(t.value().to(kCpu)), "\n"));
   }
   hash.add(str("preprocess ", to_json(options.preprocess), "\npictures ", content_sha256(set), "\nviews ",
                options.views, "\n"));

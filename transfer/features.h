@@ -17,7 +17,7 @@ struct FeatureOptions {
 };
 
 struct Features {
-  std::vector<Tensor> views;  // f32 [n, F] each; the first is of the plain pictures
+  std::vector<Tensor> views;  // f32 [n, F] each, on the CPU; the first is of the plain pictures
   bool from_cache = false;
   std::string note;  // why a cached file was not used or could not be written; empty: nothing to say
 };
@@ -26,9 +26,9 @@ struct Features {
 //
 // A cached file is named by the SHA-256 of everything that features depend on: the architecture, every tensor
 // of the trunk, the preprocessing, the pictures' pixels, the augmentation and its seed, the engine's version
-// and the processor level that computes. A stale cache cannot be met: whatever changes, the name changes. A
-// file whose bytes are not those that were written is computed anew. A cache that cannot be written costs
-// time, not the run.
+// and what computes: the processor level, or the device and the precision. A stale cache cannot be met:
+// whatever changes, the name changes. A file whose bytes are not those that were written is computed anew. A
+// cache that cannot be written costs time, not the run.
 Features features_of(nn::Classifier& network, const PictureSet& set, const FeatureOptions& options,
                      const OnProgress& on_progress = {});
 

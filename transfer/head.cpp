@@ -69,11 +69,11 @@ nn::NamedTensor find_parameter(nn::Module& network, const std::string& name) {
 void fold(const nn::Linear& linear, const Standard& standard, nn::Classifier& network) {
   nn::NamedTensor weight = find_parameter(network, network.head_name() + ".weight");
   nn::NamedTensor bias = find_parameter(network, network.head_name() + ".bias");
-  Tensor w = linear.weight.var.value().to(DType::f64).contiguous().clone();
-  Tensor b = linear.bias.var.value().to(DType::f64).contiguous().clone();
+  Tensor w = linear.weight.var.value().to(kCpu).to(DType::f64).contiguous().clone();
+  Tensor b = linear.bias.var.value().to(kCpu).to(DType::f64).contiguous().clone();
   int64_t classes = w.dim(0), width = w.dim(1);
   double common = 0;
-  for (double v : bias.value().to(DType::f64).contiguous().span<double>())
+  for (double v : bias.value().to(kCpu).to(DType::f64).contiguous().span<double>())
     common += v / static_cast<double>(classes);
   for (int64_t c = 0; c < classes; ++c) {
     double* row = w.data<double>() + c * width;
@@ -85,8 +85,9 @@ void fold(const nn::Linear& linear, const Standard& standard, nn::Classifier& ne
   }
   // A linear layer's [classes, F] and a 1x1 convolution's [classes, 1, 1, F] hold the same elements in the
   // same order.
-  weight.value().copy_from(w.to(weight.value().dtype()).reshape(weight.value().shape()));
-  bias.value().copy_from(b.to(bias.value().dtype()));
+  Tensor shaped = w.to(weight.value().dtype()).reshape(weight.value().shape());
+  weight.value().copy_from(shaped.to(weight.value().device()));
+  bias.value().copy_from(b.to(bias.value().dtype()).to(bias.value().device()));
 }
 
 Tensor rows(const Tensor& features, std::span<const int64_t> which) {
@@ -107,7 +108,7 @@ struct Standardised {
 
 Evaluation evaluate_linear(const nn::Linear& linear, const Tensor& features, const PictureSet& set) {
   NoGrad no_grad;
-  return evaluation_of(linear.forward(Var(features)).value(), set);
+  return evaluation_of(linear.forward(Var(features.to(linear.weight.var.value().device()))).value(), set);
 }
 
 Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data, const Recipe& recipe,
@@ -115,7 +116,8 @@ Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data
   Task task;
   task.count = data.train.pictures.size();
   task.logits = [&](std::span<const int64_t> which, int epoch) {
-    return linear.forward(Var(rows(x.train[static_cast<size_t>(epoch - 1) % x.train.size()], which)));
+    const Tensor& view = x.train[static_cast<size_t>(epoch - 1) % x.train.size()];
+    return linear.forward(Var(rows(view, which).to(linear.weight.var.value().device())));
   };
   task.labels = [&](std::span<const int64_t> which) { return labels(data.train.pictures, which); };
   task.evaluate = [&] { return evaluate_linear(linear, x.test, data.test.pictures); };
@@ -220,6 +222,7 @@ Trained train_head(nn::Classifier& network, const HeadData& data, const Recipe& 
   if (recipe.keep_best) x.validation = standard.apply(data.validation.features.views[0], dtype);
 
   nn::Linear linear(views[0].dim(1), network.classes(), dtype);  // zeros
+  if (recipe.optimizer != Optimizer::lbfgs) nn::move_to(linear, network.device());
   Trained out = recipe.optimizer == Optimizer::lbfgs
                     ? by_lbfgs(linear, x, data, recipe, hooks, on_progress)
                     : by_steps(linear, x, data, recipe, seed, hooks, on_progress);

@@ -22,8 +22,9 @@ struct HeadData {
 // features that are standardised (mean 0, variance 1 over the training pictures and views); the
 // standardisation is then folded into the head: W' = W / sd, b' = b - W' mean. With sgd and adamw, epoch e
 // sees view e mod (views + 1) of each picture; with lbfgs all views count at once, and each step is an epoch.
-// What the fresh head's biases had in common stays (a SqueezeNet's keep its last ReLU open); softmax does not
-// see it.
+// The steps of sgd and adamw are computed on the network's device, in f32; lbfgs needs f64, which is the
+// CPU's. What the fresh head's biases had in common stays (a SqueezeNet's keep its last ReLU open); softmax
+// does not see it.
 Trained train_head(nn::Classifier& network, const HeadData& data, const Recipe& recipe, uint64_t seed,
                    const Hooks& hooks = {}, const OnProgress& on_progress = {});
 

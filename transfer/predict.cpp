@@ -77,6 +77,7 @@ EvaluateResult evaluate(const Source& source, const std::string& data, const OnP
   EvaluateResult out;
   out.model = artefact.model;
   out.strategy = artefact.strategy;
+  out.compute = source.compute;
   out.classes = artefact.labels;
   out.evaluation = evaluation_of(logits_of(*artefact.network, set, artefact.preprocess, on_progress), set);
   out.trainable_parameters = artefact.trainable_parameters;
@@ -105,7 +106,7 @@ std::vector<Prediction> predict(const Source& source, const std::vector<std::str
     Tensor probabilities;
     if (!good.empty()) {
       NoGrad no_grad;
-      Var images(inputs(set, good, artefact.preprocess).to(artefact.network->dtype()));
+      Var images = artefact.network->taken(inputs(set, good, artefact.preprocess));
       probabilities = probabilities_of(artefact.network->forward(images).value());
     }
     size_t row = 0;

@@ -93,7 +93,9 @@ struct RunResult {
   std::map<std::string, std::string> settings;  // every setting of the recipe, as text
   std::vector<std::string> notes;               // such as "gradients stop above features.18"
   Timings seconds;
-  int64_t peak_memory_bytes = 0;
+  std::string device = "cpu";     // that computed
+  std::string precision = "f32";  // of its activations
+  int64_t peak_memory_bytes = 0;  // in tensors on that device
   std::string artefact;           // path of model.graft; empty if none was written
   double artefact_accuracy = -1;  // of the reloaded artefact; equal to test.accuracy, or the run failed
 };

@@ -35,6 +35,7 @@ class Run {
       : network_(network), options_(options), on_progress_(on_progress), test_(test) {
     check_sets(train, test);
     check(options.recipe, options.strategy);
+    check(options.compute);
     if (options.recipe.keep_best) {
       double share = options.recipe.validation > 0 ? options.recipe.validation : 0.1;
       std::tie(validation_, train_) = split(train, share, options.seed);
@@ -44,10 +45,12 @@ class Run {
   }
 
   RunResult go() {
-    reset_peak_memory();
+    Device device = options_.compute.device;
+    reset_peak_memory(device);
     auto classes = static_cast<int64_t>(train_.classes.size());
     bool scratch = options_.strategy.kind == Strategy::Kind::scratch;
     if (!scratch || network_.classes() != classes) network_.replace_head(classes, options_.seed);
+    place(network_, options_.compute);
     std::vector<Rule> rules = rules_of(options_.strategy, network_, options_.recipe);
     rules.insert(rules.end(), options_.rules.begin(), options_.rules.end());
     Plan the_plan = plan(network_, rules);
@@ -69,7 +72,8 @@ class Run {
     result_.receipt["weights_after_sha256"] = weights_sha256(network_);
     result_.receipt["order_sha256"] = trained.order_sha256;
     result_.seconds.total = watch_.seconds();
-    result_.peak_memory_bytes = memory_use().peak;
+    result_.peak_memory_bytes = memory_use(device).peak;
+    place(network_, {});
     return std::move(result_);
   }
 
@@ -112,11 +116,11 @@ class Run {
   Tensor logits_from(const Features& features) {
     NoGrad no_grad;
     EvaluationMode mode(network_);
-    Tensor logits = network_.head(Var(features.views[0].to(network_.dtype()))).value();
+    Tensor logits = network_.head(network_.taken(features.views[0])).value().to(kCpu);
     std::vector<int64_t> which(static_cast<size_t>(std::min(test_.size(), kScoreBatch)));
     std::iota(which.begin(), which.end(), 0);
-    Var images(inputs(test_, which, options_.preprocess).to(network_.dtype()));
-    Tensor whole = network_.forward(images).value();
+    Tensor whole =
+        network_.forward(network_.taken(inputs(test_, which, options_.preprocess))).value().to(kCpu);
     if (bit_equal(whole, logits.slice(0, 0, whole.dim(0)))) return logits;
     return logits_of(network_, test_, options_.preprocess, on_progress_);
   }
@@ -160,7 +164,7 @@ class Run {
     task.logits = [&](std::span<const int64_t> which, int epoch) {
       Tensor x = augmented_inputs(train_, which, options_.preprocess, recipe.augment, options_.seed,
                                   static_cast<uint64_t>(epoch));
-      return network_.forward(Var(x.to(network_.dtype())));
+      return network_.forward(network_.taken(x));
     };
     task.labels = [&](std::span<const int64_t> which) { return labels(train_, which); };
     task.evaluate = [&] { return result_.test = score(test_); };
@@ -182,6 +186,8 @@ class Run {
     result_.strategy = to_text(options_.strategy);
     result_.classes = train_.classes;
     result_.train_count = train_.size();
+    result_.device = to_text(options_.compute.device);
+    result_.precision = to_text(options_.compute.precision);
     result_.parameters = the_plan.parameters;
     result_.trainable_parameters = the_plan.trainable_parameters;
     result_.frozen_tensors = static_cast<int64_t>(the_plan.frozen.size());
@@ -196,6 +202,8 @@ class Run {
     result_.receipt["seed"] = str(options_.seed);
     result_.receipt["threads"] = str(threads());
     result_.receipt["cpu_level"] = std::string(to_text(kernels::cpu_level()));
+    result_.receipt["device"] = transfer::describe(options_.compute.device);
+    result_.receipt["precision"] = result_.precision;
     result_.receipt["engine"] = str("graft ", kVersion);
     result_.receipt["train_data_sha256"] = content_sha256(train_);
     result_.receipt["test_data_sha256"] = content_sha256(test_);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/models/classifier.h"
+#include "transfer/compute.h"
 #include "transfer/pictures.h"
 #include "transfer/recipe.h"
 #include "transfer/train.h"
@@ -16,7 +17,8 @@ struct RetrainOptions {
   data::Preprocess preprocess;
   std::vector<Rule> rules;  // applied after the strategy's own
   uint64_t seed = 0;        // of the head's start, the order, the augmentation
-  bool cache = true;        // features may be kept in env::cache(); false: in memory only
+  Compute compute;
+  bool cache = true;  // features may be kept in env::cache(); false: in memory only
   Hooks hooks;
 };
 
@@ -24,6 +26,10 @@ struct RetrainOptions {
 // `test`. Scratch trains the network as it is given, and replaces the head only where the classes differ in
 // number. Fills all of the result but weights, data, ledger and artefact. Throws CertificateError, naming the
 // tensors, if a frozen tensor moved.
+//
+// Pictures are decoded and prepared on the CPU and brought to the device batch by batch; the network, its
+// gradients, the optimizer's state and the loss are on the device. Afterwards the network is on the CPU
+// again, in its own type; it stays on the device where an error ended the run.
 RunResult retrain(nn::Classifier& network, const PictureSet& train, const PictureSet& test,
                   const RetrainOptions& options, const OnProgress& on_progress = {});
 

@@ -12,13 +12,13 @@ namespace graft::transfer {
 
 Tensor probabilities_of(const Tensor& logits) {
   NoGrad no_grad;
-  return softmax(Var(logits.to(DType::f32))).value();
+  return softmax(Var(logits.to(DType::f32))).value().to(kCpu);
 }
 
 Evaluation evaluation_of(const Tensor& logits, const PictureSet& set) {
   int64_t n = logits.dim(0), classes = logits.dim(1);
   GRAFT_CHECK(n == set.size(), "evaluation: ", n, " rows of logits for ", set.size(), " pictures");
-  Tensor values = logits.to(DType::f64).contiguous();
+  Tensor values = logits.to(kCpu).to(DType::f64).contiguous();
   Evaluation out;
   out.count = n;
   out.confusion.assign(static_cast<size_t>(classes), std::vector<int64_t>(static_cast<size_t>(classes), 0));
@@ -52,8 +52,8 @@ Tensor logits_of(nn::Classifier& network, const PictureSet& set, const data::Pre
   for (int64_t begin = 0; begin < set.size(); begin += kScoreBatch) {
     int64_t end = std::min(set.size(), begin + kScoreBatch);
     std::span<const int64_t> batch(which.data() + begin, static_cast<size_t>(end - begin));
-    Var images(inputs(set, batch, preprocess).to(network.dtype()));
-    out.slice(0, begin, end).copy_from(network.forward(images).value());
+    Tensor logits = network.forward(network.taken(inputs(set, batch, preprocess))).value();
+    out.slice(0, begin, end).copy_from(logits.to(kCpu).to(out.dtype()));
     if (on_progress) {
       on_progress({.phase = phase,
                    .done = end,

@@ -9,12 +9,12 @@ namespace graft::transfer {
 // From logits [n, classes], row i for picture i of the set, and its labels.
 Evaluation evaluation_of(const Tensor& logits, const PictureSet& set);
 
-// logits [n, classes] of a whole set, in evaluation mode and without a tape. A picture's row does not depend
-// on the others. `phase` names the work in the progress.
+// logits [n, classes] of a whole set, on the CPU, in the type of the network's tensors, in evaluation mode
+// and without a tape. A picture's row does not depend on the others. `phase` names the work in the progress.
 Tensor logits_of(nn::Classifier& network, const PictureSet& set, const data::Preprocess& preprocess,
                  const OnProgress& on_progress = {}, const std::string& phase = "evaluate");
 
-// Probabilities [n, classes] in f32; each row sums to 1.
+// Probabilities [n, classes] in f32, on the CPU; each row sums to 1.
 Tensor probabilities_of(const Tensor& logits);
 
 // While one is alive the network is in evaluation mode; then in the mode that it was in.

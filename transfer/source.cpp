@@ -41,7 +41,9 @@ Published load_published(const std::string& model, const std::string& path) {
   return out;
 }
 
-Artefact open_source(const Source& source) {
+namespace {
+
+Artefact open_on_cpu(const Source& source) {
   if (!source.artefact.empty()) {
     GRAFT_CHECK_AS(UsageError, source.model.empty() && source.weights.empty(), "give either a model.graft (",
                    source.artefact, ") or a network's name with its weights, not both");
@@ -65,6 +67,15 @@ Artefact open_source(const Source& source) {
                  " classes apart");
   out.network = std::move(published.network);
   out.network->eval();
+  return out;
+}
+
+}  // namespace
+
+Artefact open_source(const Source& source) {
+  check(source.compute);
+  Artefact out = open_on_cpu(source);
+  place(*out.network, source.compute);
   return out;
 }
 

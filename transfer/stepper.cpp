@@ -9,7 +9,7 @@ namespace graft::transfer {
 namespace {
 
 bool all_finite(const Tensor& tensor) {
-  Tensor values = tensor.to(DType::f64).contiguous();
+  Tensor values = tensor.to(kCpu).to(DType::f64).contiguous();
   auto span = values.span<double>();
   return std::all_of(span.begin(), span.end(), [](double v) { return std::isfinite(v); });
 }

@@ -19,12 +19,17 @@ constexpr uint64_t kOrderStream =
 
 int64_t count_right(const Tensor& logits, const Tensor& labels) {
   int64_t classes = logits.dim(1), right = 0;
-  Tensor values = logits.to(DType::f64).contiguous();
+  Tensor values = logits.to(kCpu).to(DType::f64).contiguous();
   for (int64_t i = 0; i < logits.dim(0); ++i) {
     const double* row = values.data<double>() + i * classes;
     right += std::max_element(row, row + classes) - row == labels.data<int64_t>()[i];
   }
   return right;
+}
+
+// bf16 has 8 bits: too few for a loss, and for the differences that are its gradient.
+Var in_loss_type(const Var& logits) {
+  return logits.value().dtype() == DType::bf16 ? cast(logits, DType::f32) : logits;
 }
 
 // Running means over one epoch.
@@ -115,9 +120,10 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
       double factor = schedule(step, steps * recipe.epochs);
       record.learning_rate = std::max(record.learning_rate, recipe.learning_rate * factor);
       Tensor truth = task.labels(which);
-      Var logits = task.logits(which, epoch);
-      Var loss = cross_entropy(logits, truth, {.label_smoothing = recipe.label_smoothing});
-      double value = loss.value().item();
+      Var logits = in_loss_type(task.logits(which, epoch));
+      Var loss = cross_entropy(logits, truth.to(logits.value().device()),
+                               {.label_smoothing = recipe.label_smoothing});
+      double value = loss.value().to(kCpu).item();
       GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
                   step + 1, stepper.first_not_finite(), "; a lower learning rate than ", recipe.learning_rate,
                   " may help");

@@ -15,9 +15,10 @@ namespace graft::transfer {
 // What is trained.
 struct Task {
   int64_t count = 0;  // training samples
-  // Logits [which.size(), classes] of these samples in this epoch, with a tape.
+  // Logits [which.size(), classes] of these samples in this epoch, with a tape; on any device. The loss is
+  // computed there, of bf16 logits in f32.
   std::function<Var(std::span<const int64_t> which, int epoch)> logits;
-  // Their labels, i64.
+  // Their labels, i64, on the CPU.
   std::function<Tensor(std::span<const int64_t> which)> labels;
   // Accuracy and loss on the held-out samples after an epoch; called in the order of the epochs.
   std::function<Evaluation()> evaluate;

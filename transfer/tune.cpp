@@ -42,8 +42,9 @@ void copy_ledger(const weights::LoadReport& report, RunResult& result) {
 // Loads the file that was just written and scores it: it must say of every picture what the network in memory
 // says.
 double rescore(const std::string& path, const PictureSet& test, const Evaluation& expected,
-               const OnProgress& on_progress) {
+               const Compute& compute, const OnProgress& on_progress) {
   Artefact artefact = load_artefact(path);
+  place(*artefact.network, compute);
   Evaluation again =
       evaluation_of(logits_of(*artefact.network, test, artefact.preprocess, on_progress, "check"), test);
   for (size_t i = 0; i < again.scored.size(); ++i) {
@@ -57,11 +58,12 @@ double rescore(const std::string& path, const PictureSet& test, const Evaluation
 
 // Saves under a name of its own, checks, and only then takes the place of an older model.graft.
 void save_checked(const std::string& path, nn::Classifier& network, const data::Preprocess& preprocess,
-                  const PictureSet& test, RunResult& result, const OnProgress& on_progress) {
+                  const PictureSet& test, const Compute& compute, RunResult& result,
+                  const OnProgress& on_progress) {
   std::string unchecked = path + ".unchecked";
   try {
     save_artefact(unchecked, network, result, preprocess);
-    result.artefact_accuracy = rescore(unchecked, test, result.test, on_progress);
+    result.artefact_accuracy = rescore(unchecked, test, result.test, compute, on_progress);
     std::error_code error;
     fs::rename(unchecked, path, error);
     GRAFT_CHECK_AS(DiskError, !error, path, ": ", error.message());
@@ -89,6 +91,8 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   retraining.rules = options.rules;
   retraining.seed = options.seed;
   retraining.cache = options.cache;
+  retraining.compute = options.compute;
+  check(options.compute);
   GRAFT_CHECK_AS(UsageError, scratch || !options.weights.empty(), "strategy ", options.strategy,
                  " starts from published weights: give their file");
   std::string path = options.out.empty() ? "" : prepare_folder(options.out);
@@ -117,7 +121,9 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
     copy_ledger(start.report, result);
   }
   Stopwatch check_watch;
-  if (!path.empty()) save_checked(path, *start.network, preprocess, test, result, on_progress);
+  if (!path.empty()) {
+    save_checked(path, *start.network, preprocess, test, options.compute, result, on_progress);
+  }
   result.seconds.load = load_seconds;
   result.seconds.evaluate += check_watch.seconds();
   result.seconds.total = watch.seconds();

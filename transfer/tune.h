@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "transfer/compute.h"
 #include "transfer/recipe.h"
 #include "transfer/result.h"
 #include "transfer/rules.h"
@@ -20,11 +21,13 @@ struct TuneOptions {
   std::optional<Recipe> recipe;  // unset: default_recipe(model, strategy)
   std::vector<Rule> rules;       // applied after the strategy's own
   double test_share = 0.2;       // held out, by seed, where the folder has no test/ or val/
+  Compute compute = {};          // the device that trains and scores, and its precision
   bool cache = true;             // features may be kept in env::cache(); false: in memory only
 };
 
 // Loads, retrains, certifies, saves to out/model.graft, loads that again and scores it. Throws UsageError,
-// DataError, DiskError, CertificateError; whatever stood in `out` before is then still there.
+// DataError, DiskError, DeviceError,
+// CertificateError; whatever stood in `out` before is then still there.
 RunResult tune(const TuneOptions& options, const OnProgress& on_progress = {});
 
 // Where a classifier comes from: a file that tune wrote, or a network's name with its published weights.
@@ -33,6 +36,7 @@ struct Source {
   std::string model;     // "mobilenet_v2"
   std::string weights;
   std::vector<std::string> labels;  // one per class; empty: the network's own (ImageNet's or CIFAR-10's)
+  Compute compute = {};             // where it classifies
 };
 
 // Scores a folder of class folders (or its test/ or val/ where it has one). The class folders must be the
@@ -42,6 +46,7 @@ struct EvaluateResult {
   std::string strategy;  // of the artefact; "published" for published weights
   std::vector<std::string> classes;
   Evaluation evaluation;
+  Compute compute;
   int64_t trainable_parameters = 0, frozen_tensors = 0, frozen_bytes_changed = 0;
   double seconds = 0;
 };

@@ -43,11 +43,20 @@ class Classifier : public Module {
   // The dropout before the head; nullptr where the network has none.
   virtual Dropout* dropout() { return nullptr; }
 
-  // What images must be given in.
+  // The type of the network's tensors.
   DType dtype() const { return dtype_; }
+  // Where the network computes, and in what type: what images must be given in. At first the CPU and dtype().
+  Device device() const { return device_; }
+  DType precision() const { return precision_; }
+  // Brings the tensors to `device`; from now on the network computes there, in `precision`: dtype(), or bf16
+  // where the tensors are f32 and the device is an accelerator (layers.h says what then stays f32). A head
+  // that is replaced later is on the CPU until this is called again. Throws UsageError, DeviceError.
+  void compute_on(Device device, DType precision);
+  // Images, or what stands at a later stage, from the CPU as this network takes them.
+  Var taken(const Tensor& images) const { return Var(images.to(precision_).to(device_)); }
 
  protected:
-  explicit Classifier(DType dtype) : dtype_(dtype) {}
+  explicit Classifier(DType dtype) : dtype_(dtype), precision_(dtype) {}
   virtual Var run_stage(size_t stage, const Var& x) = 0;
   // The trunk's last map [N, H, W, F] -> [N, F].
   virtual Var pool(const Var& map) { return global_avg_pool(map); }
@@ -56,7 +65,8 @@ class Classifier : public Module {
 
  private:
   Var run(size_t from, size_t to, Var x);
-  DType dtype_;
+  DType dtype_, precision_;
+  Device device_;
 };
 
 }  // namespace graft::nn

@@ -12,88 +12,12 @@
 #include "core/file.h"
 #include "data/image.h"
 #include "nn/models/registry.h"
-#include "tests/support.h"
+#include "tests/app/program.h"
 #include "weights/save.h"
 
 using namespace graft;
+using namespace graft::test;
 namespace fs = std::filesystem;
-
-namespace {
-
-std::string content(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-struct Ran {
-  int code = -1;
-  std::string out, err;
-};
-
-// Runs `graft` through a shell, in `folder`, with `before` in front of the command: variables or limits.
-Ran graft_in(const std::string& folder, const std::string& arguments, const std::string& before = "",
-             const std::string& output = ">out.txt") {
-  std::string line =
-      str("cd '", folder, "' && ", before, " '", test::program(), "' ", arguments, " ", output, " 2>err.txt");
-  int status = std::system(line.c_str());
-  Ran ran;
-  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  ran.out = content(folder + "/out.txt");
-  ran.err = content(folder + "/err.txt");
-  return ran;
-}
-
-// After the progress, standard error ends with the complaint: it begins with the command and holds every
-// part.
-void check_complaint(const Ran& ran, int code, const std::vector<std::string>& parts) {
-  CHECK_MESSAGE(ran.code == code, ran.err);
-  bool begins = ran.err.starts_with("graft") || ran.err.find("\ngraft") != std::string::npos;
-  CHECK_MESSAGE(begins, ran.err);
-  for (const std::string& part : parts)
-    CHECK_MESSAGE(ran.err.find(part) != std::string::npos, part << " in: " << ran.err);
-  CHECK_MESSAGE(ran.err.find("terminate called") == std::string::npos, ran.err);
-}
-
-// Pictures of one colour with a gradient: a class is told apart by its colour.
-void draw_class(const std::string& folder, int red, int green, int blue, int count) {
-  fs::create_directories(folder);
-  for (int i = 0; i < count; ++i) {
-    data::Image image(32, 32);
-    for (int64_t p = 0; p < 32 * 32; ++p) {
-      int shade = static_cast<int>((p * 7 + i * 13) % 60);
-      image.rgb[static_cast<size_t>(3 * p)] = static_cast<uint8_t>(std::max(0, red - shade));
-      image.rgb[static_cast<size_t>(3 * p + 1)] = static_cast<uint8_t>(std::max(0, green - shade));
-      image.rgb[static_cast<size_t>(3 * p + 2)] = static_cast<uint8_t>(std::max(0, blue - shade));
-    }
-    data::write_png(str(folder, "/", i, ".png"), image);
-  }
-}
-
-// A folder with two classes of pictures and the published weights of a small network, numbers drawn at
-// random.
-struct Bench {
-  test::TempDir dir;
-  std::string tune =
-      "tune data --model cifar_resnet20 --weights net.safetensors --epochs 3 --threads 2 --no-cache";
-  Bench() {
-    draw_class(dir / "data/red", 250, 60, 60, 10);
-    draw_class(dir / "data/blue", 60, 60, 250, 10);
-    auto network = nn::make_classifier("cifar_resnet20", 10, 7);
-    weights::save(*network, dir / "net.safetensors");
-  }
-  Ran run(const std::string& arguments, const std::string& before = "",
-          const std::string& output = ">out.txt") {
-    return graft_in(dir.path(), arguments, before, output);
-  }
-};
-
-nlohmann::json parsed(const std::string& path) {
-  return nlohmann::json::parse(content(path));
-}
-
-}  // namespace
 
 TEST_CASE("app: version, help, and what is unknown, with the nearest name") {
   test::TempDir dir;

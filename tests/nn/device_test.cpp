@@ -14,7 +14,7 @@ namespace {
 std::vector<std::pair<std::string, Tensor>> step(const char* name, int64_t size, bool train, Device device) {
   auto network = make_classifier(name, 5, 3);
   network->train(train);
-  for (const NamedTensor& t : named_tensors(*network)) t.set_value(t.value().to(device));
+  move_to(*network, device);
   Tensor pictures = random_tensor({3, size, size, 3}, 1, DType::f32);
   Tensor labels = Tensor::from<int64_t>(std::vector<int64_t>{4, 0, 2}, {3});
   Var loss = cross_entropy(network->forward(Var(pictures.to(device))), labels.to(device));

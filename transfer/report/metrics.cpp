@@ -32,6 +32,8 @@ Json run_json(const RunResult& run) {
   json["trainable_parameters"] = run.trainable_parameters;
   json["frozen_tensors"] = run.frozen_tensors;
   json["frozen_bytes_changed"] = run.certificate.frozen_bytes_changed;
+  json["device"] = run.device;
+  json["precision"] = run.precision;
   // The contract ends here; what follows is for people and may grow.
   json["parameters"] = run.parameters;
   json["weights"] = run.weights;
@@ -77,12 +79,14 @@ std::string evaluate_json(const EvaluateResult& result) {
   json["trainable_parameters"] = result.trainable_parameters;
   json["frozen_tensors"] = result.frozen_tensors;
   json["frozen_bytes_changed"] = result.frozen_bytes_changed;
+  json["device"] = to_text(result.compute.device);
+  json["precision"] = to_text(result.compute.precision);
   json["classes"] = result.classes;
   json["confusion"] = result.evaluation.confusion;
   return text(json);
 }
 
-std::string predict_json(const std::vector<Prediction>& predictions) {
+std::string predict_json(const std::vector<Prediction>& predictions, const Compute& compute) {
   Json list = Json::array();
   for (const Prediction& p : predictions) {
     Json json;
@@ -101,7 +105,11 @@ std::string predict_json(const std::vector<Prediction>& predictions) {
     }
     list.push_back(json);
   }
-  return text({{"predictions", list}});
+  Json json;
+  json["predictions"] = list;
+  json["device"] = to_text(compute.device);
+  json["precision"] = to_text(compute.precision);
+  return text(json);
 }
 
 std::string comparison_json(const std::vector<RunResult>& runs, double seconds) {

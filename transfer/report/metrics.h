@@ -13,7 +13,7 @@ namespace graft::transfer::report {
 
 std::string tune_json(const RunResult& run);
 std::string evaluate_json(const EvaluateResult& result);
-std::string predict_json(const std::vector<Prediction>& predictions);
+std::string predict_json(const std::vector<Prediction>& predictions, const Compute& compute = {});
 // `seconds`: of the whole demo.
 std::string comparison_json(const std::vector<RunResult>& runs, double seconds);
 
