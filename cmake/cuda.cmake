@@ -34,15 +34,23 @@ set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
 set(CMAKE_CUDA_STANDARD 20)
 find_package(CUDAToolkit REQUIRED)
 
+# How nvcc compiles a target's kernels: sm_80 for every GPU from Ampere on, as PTX too for those that come; sm_90a for wgmma
+# and TMA. Registers that spill, or an array in local memory, must not pass unseen.
+function(graft_cuda_compile target)
+  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES OFF
+                        CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/scripts/ptxas_report)
+  set(flags "-gencode=arch=compute_80,code=[sm_80,compute_80]" -gencode=arch=compute_90a,code=sm_90a
+      --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra
+      -Xptxas=-v,--warn-on-spills,--warn-on-local-memory-usage,--warning-as-error)
+  if(GRAFT_WERROR)
+    list(APPEND flags -Werror=all-warnings)
+  endif()
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${flags}>")
+endfunction()
+
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 add_library(graft_cuda OBJECT ${cuda_sources})
 target_link_libraries(graft_cuda PRIVATE graft_options)
-# sm_80 for every GPU from Ampere on, as PTX too for those that come; sm_90a for wgmma and TMA.
-set_target_properties(graft_cuda PROPERTIES CUDA_ARCHITECTURES OFF)
-target_compile_options(graft_cuda PRIVATE -gencode=arch=compute_80,code=[sm_80,compute_80]
-                       -gencode=arch=compute_90a,code=sm_90a --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra
-                       # Registers that spill, or an array in local memory, must not pass unseen.
-                       -Xptxas=--warn-on-spills,--warn-on-local-memory-usage,--warning-as-error
-                       $<$<BOOL:${GRAFT_WERROR}>:-Werror=all-warnings>)
+graft_cuda_compile(graft_cuda)
 target_sources(graft PRIVATE $<TARGET_OBJECTS:graft_cuda>)
 target_link_libraries(graft PUBLIC CUDA::cudart_static)
