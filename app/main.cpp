@@ -63,6 +63,7 @@ int parse_and_run(int argc, char** argv, std::string& command_name) {
   add_inspect(app, action);
   add_doctor(app, action);
   add_meadow(app, action);
+  add_kernels(app, action);
   if (argc < 2) {
     std::fputs(app.help().c_str(), stderr);
     return 64;
