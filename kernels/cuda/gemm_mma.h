@@ -10,7 +10,7 @@
 // depend on the other rows.
 #pragma once
 
-#include "kernels/cuda/gemm_grid.h"
+#include "kernels/cuda/gemm_fragments.h"
 #include "kernels/cuda/gemm_output.h"
 #include "kernels/cuda/mma_tile.h"
 
@@ -83,36 +83,15 @@ struct WarpSums {
     }
   }
 
-  // A lane has two neighbours in a row of one 16 x 8, and two of the next. Each pair of lanes exchanges one
-  // half: the even lane then has four in a row of the first, the odd lane of the second, and four lanes write
-  // a whole sector of 16 bf16.
   template <class Out>
   __device__ __forceinline__ void store(const Out& out, const Part& part, const Extent& extent, int row,
                                         int col) const {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    const bool odd = lane % 2;
-    row += lane / 4;
-    col += odd ? 8 + lane % 4 * 2 - 2 : lane % 4 * 2;
     GRAFT_UNROLL
     for (int i = 0; i < 2 * (Tile::kWarpRows / 16); ++i) {  // every 8 rows
-      const int r = part.first_row + row + 8 * i, pair = i % 2 * 2;
       GRAFT_UNROLL
       for (int j = 0; j < Tile::kWarpCols / 8; j += 2) {
-        const float(&first)[4] = at[i / 2][j], (&second)[4] = at[i / 2][j + 1];
-        float given[2], quad[4];
-        GRAFT_UNROLL
-        for (int e = 0; e < 2; ++e) {
-          given[e] = __shfl_xor_sync(0xFFFFFFFFu, odd ? first[pair + e] : second[pair + e], 1);
-        }
-        GRAFT_UNROLL
-        for (int e = 0; e < 2; ++e) {
-          quad[e] = odd ? given[e] : first[pair + e];
-          quad[2 + e] = odd ? second[pair + e] : given[e];
-        }
-        const int c = part.first_col + col + 8 * j;
-        if (r < extent.rows && c < extent.cols) {
-          out.store(part.group, part.slice, r, extent.rows, c, extent.cols, quad);
-        }
+        store_pairs(out, part, extent, row + 8 * i, col + 8 * j, at[i / 2][j] + i % 2 * 2,
+                    at[i / 2][j + 1] + i % 2 * 2);
       }
     }
   }

@@ -53,18 +53,26 @@ __device__ __forceinline__ uint64_t from_depth(uint64_t descriptor, int k) {
   return descriptor + static_cast<uint64_t>(kMajor == Major::depth ? k * 2 / 16 : k * 128 / 16);
 }
 
-// What this thread has done with `sums` up to here is done before the products that follow. Needed before the
-// first and whenever a thread has read or written its sums in between.
+// Before the products of each step: the unit may take the registers.
+__device__ __forceinline__ void wgmma_fence() {
+#if defined(GRAFT_SIM)
+  sim::wgmma_fence(nullptr, 0);
+#elif GRAFT_HAS_SM90A
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#else
+  __trap();
+#endif
+}
+// The same; and what this thread has done with `sums` up to here is done before the products that follow.
+// Needed before the first, and whenever a thread has read or written its sums in between.
 template <int kCount>
 __device__ __forceinline__ void wgmma_fence(float (&sums)[kCount]) {
 #if defined(GRAFT_SIM)
   sim::wgmma_fence(sums, kCount);
-#elif GRAFT_HAS_SM90A
+#else
   GRAFT_UNROLL
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
-  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-#else
-  __trap();
+  wgmma_fence();
 #endif
 }
 
@@ -80,18 +88,25 @@ __device__ __forceinline__ void wgmma_commit() {
 }
 
 // Waits until no more than the `kPending` newest groups are under way. The others' operands may then be
-// overwritten; `sums` may be touched when no product into them is under way.
-template <int kPending, int kCount>
-__device__ __forceinline__ void wgmma_wait(float (&sums)[kCount]) {
+// overwritten; their sums may be touched if no product under way adds to them.
+template <int kPending>
+__device__ __forceinline__ void wgmma_wait() {
 #if defined(GRAFT_SIM)
-  static_cast<void>(sums);
   sim::wgmma_wait(kPending);
 #elif GRAFT_HAS_SM90A
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
-  GRAFT_UNROLL  // the compiler must not read them earlier
-      for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
 #else
   __trap();
+#endif
+}
+// The same for sums that are then complete, which the compiler, too, will not read earlier. It must not be
+// told so of sums under way: to copy one to another register is to touch it.
+template <int kPending, int kCount>
+__device__ __forceinline__ void wgmma_wait([[maybe_unused]] float (&sums)[kCount]) {
+  wgmma_wait<kPending>();
+#if !defined(GRAFT_SIM)
+  GRAFT_UNROLL
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
 #endif
 }
 
@@ -124,10 +139,12 @@ __device__ __forceinline__ void take_registers() {
 #define GRAFT_NAMES_32 GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) "%30, %31"
 #define GRAFT_NAMES_64 \
   GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) "%60, %61, %62, %63"
-#define GRAFT_NAMES_128                                                                                   \
-  GRAFT_TEN()                                                                                             \
-  GRAFT_TEN(1) GRAFT_TEN(2) GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) GRAFT_TEN(6) GRAFT_TEN(7) GRAFT_TEN(8) \
-      GRAFT_TEN(9) GRAFT_TEN(10) GRAFT_TEN(11) "%120, %121, %122, %123, %124, %125, %126, %127"
+#define GRAFT_NAMES_128                                                                                    \
+  GRAFT_TEN()                                                                                              \
+  GRAFT_TEN(1)                                                                                             \
+  GRAFT_TEN(2)                                                                                             \
+  GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) GRAFT_TEN(6) GRAFT_TEN(7) GRAFT_TEN(8) GRAFT_TEN(9) GRAFT_TEN(10) \
+      GRAFT_TEN(11) "%120, %121, %122, %123, %124, %125, %126, %127"
 #define GRAFT_SUMS_8(i)                                                                      \
   "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), \
       "+f"(sums[i + 5]), "+f"(sums[i + 6]), "+f"(sums[i + 7])

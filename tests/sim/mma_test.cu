@@ -144,6 +144,7 @@ struct OneStepTooMany : Operand {
 }  // namespace
 
 TEST_CASE("mma_product: the same bits under every schedule, and for any number of threads") {
+  AtCapability older("80");
   Tensor a = there({136, 72}, 1), b = there({136, 80}, 2), c = there({72, 80}, 3);
   Tensor x = there({2, 9, 7, 16}, 4), weight = there({24, 3, 3, 16}, 5), y = there({2, 9, 7, 24}, 6);
   kernels::ConvWindow window{1, 1, 1};
@@ -169,6 +170,7 @@ TEST_CASE("mma_product: the same bits under every schedule, and for any number o
 
 TEST_SUITE("mma" * doctest::skip(!sim::kWatchBuilt)) {
   TEST_CASE("matmul on tensor cores: no bank conflicts, whole sectors, each byte once a tile") {
+    AtCapability older("80");
     struct Case {
       int64_t rows, cols, depth, tile;
     };
@@ -192,6 +194,7 @@ TEST_SUITE("mma" * doctest::skip(!sim::kWatchBuilt)) {
   }
 
   TEST_CASE("conv2d on tensor cores: no bank conflicts, whole sectors, also at the edges of the picture") {
+    AtCapability older("80");
     for (int64_t stride : {1, 2}) {
       CAPTURE(stride);
       Tensor x = there({2, 16, 16, 16}, 1), weight = there({64, 3, 3, 16}, 2);
@@ -204,6 +207,7 @@ TEST_SUITE("mma" * doctest::skip(!sim::kWatchBuilt)) {
   }
 
   TEST_CASE("mma_product: nothing is reported") {
+    AtCapability older("80");
     Product p;
     check_silent(p.along_depth<SmallMmaTile>());
     CHECK(p.right());
@@ -217,6 +221,7 @@ TEST_SUITE("mma" * doctest::skip(!sim::kWatchBuilt)) {
   }
 
   TEST_CASE("mma_product: each mutant is caught under every schedule") {
+    AtCapability older("80");
     Product p;
     check_caught(p.along_depth<NoWait>(), "an asynchronous copy");
     check_caught(p.along_lines<NoWait>(), "an asynchronous copy");
@@ -233,6 +238,7 @@ TEST_SUITE("mma" * doctest::skip(!sim::kWatchBuilt)) {
   }
 
   TEST_CASE("mma_product: mutants that are not races: bank conflicts, wrong values") {
+    AtCapability older("80");
     Product p;
     CHECK(p.conflicts<NoSwizzle>(p.lines_a, p.lines_b) > 0);
     CHECK(p.right());  // slow, and right
@@ -248,7 +254,7 @@ TEST_SUITE("mma" * doctest::skip(!sim::kWatchBuilt)) {
     CHECK(!p.right());
     p.along_lines<WrongLane>();
     CHECK(!p.right());
-    check_lanes("kernels/cuda/gemm_mma.h", [&] {
+    check_lanes("kernels/cuda/gemm_fragments.h", [&] {
       kernels::matmul_nt(p.a, p.b, {}, p.c);
       return p.c;
     });

@@ -1,6 +1,7 @@
 // Mutants of kernels as they stand, for tests of one kernel family each (kernels/cuda/sim/sabotage.h).
 #pragma once
 
+#include <cstdlib>
 #include <fstream>
 
 #include "kernels/cuda/sim/sabotage.h"
@@ -8,6 +9,12 @@
 #include "tests/support.h"
 
 namespace graft::test {
+
+// While it lives kernels are held to a compute capability: "80".
+struct AtCapability {
+  explicit AtCapability(const char* capability) { setenv("GRAFT_CAPABILITY", capability, 1); }
+  ~AtCapability() { unsetenv("GRAFT_CAPABILITY"); }
+};
 
 // The lines of a source file that hold `text`.
 inline std::vector<int> lines_with(const std::string& file, const std::string& text) {

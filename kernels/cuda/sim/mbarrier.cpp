@@ -39,12 +39,21 @@ void Mbarriers::init(Block& block, uint64_t* barrier, unsigned arrivals) {
   if (at == states_ + count_ && count_++ == kMost)
     block.fail_here(str("more than ", kMost, " mbarriers in a block"));
   *at = {barrier, arrivals, arrivals};
+  if (recorder) at->init = recorder->stamp(caller("mbarrier_init").number);
 }
 
 Mbarriers::State& Mbarriers::state(Block& block, const uint64_t* barrier) {
   State* at = std::find_if(states_, states_ + count_, [&](const State& s) { return s.barrier == barrier; });
   if (at == states_ + count_) block.fail_here("an mbarrier that nobody has initialised");
   return *at;
+}
+
+Mbarriers::State& Mbarriers::used(Block& block, const uint64_t* barrier) {
+  State& s = state(block, barrier);
+  if (recorder && !recorder->is_before(s.init, current_thread()->number)) {
+    block.fail_here("an mbarrier whose mbarrier_init no barrier puts before its use by this thread");
+  }
+  return s;
 }
 
 void Mbarriers::end_phase_if_complete(Block& block, State& s) {
@@ -55,7 +64,7 @@ void Mbarriers::end_phase_if_complete(Block& block, State& s) {
 }
 
 void Mbarriers::arrive(Block& block, uint64_t* barrier, unsigned expected_bytes) {
-  State& s = state(block, barrier);
+  State& s = used(block, barrier);
   Thread& me = caller("mbarrier_arrive");
   if (recorder) recorder->release_at(me.number, barrier);
   release(barrier);
@@ -66,7 +75,7 @@ void Mbarriers::arrive(Block& block, uint64_t* barrier, unsigned expected_bytes)
 
 void Mbarriers::wait(Block& block, uint64_t* barrier, unsigned parity) {
   Thread& me = caller("mbarrier_wait");
-  State& s = state(block, barrier);
+  State& s = used(block, barrier);
   if (s.parity == (parity & 1)) {
     s.waiting[me.warp] |= 1u << me.lane;
     block.wait(Thread::State::at_mbarrier, kMbarrierWait);
@@ -78,7 +87,7 @@ void Mbarriers::wait(Block& block, uint64_t* barrier, unsigned parity) {
 void Mbarriers::start_copy(Block& block, void* shared, const kernels::cuda::TensorMap& map, int x, int y,
                            uint64_t* barrier, const void* code) {
   Thread& me = caller("tma_load");
-  state(block, barrier);
+  used(block, barrier);
   const size_t bytes = static_cast<size_t>(box_row_bytes(map) * map.box_rows);
   const bool swizzled = map.swizzle != kernels::cuda::Swizzle::none;
   if (reinterpret_cast<uintptr_t>(shared) % (swizzled ? 1024 : 128)) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/sim/shadow.h"
 #include "kernels/cuda/tensor_map.h"
 
 namespace graft::sim {
@@ -29,6 +30,7 @@ class Mbarriers {
     int64_t bytes = 0;    // announced and not landed; below 0 where they landed before they were announced
     unsigned parity = 0;  // of this phase
     uint32_t waiting[32] = {};  // lanes of each warp
+    Access init{};              // for a Watch: when it was made
   };
   struct Copy {
     char* shared = nullptr;
@@ -38,6 +40,8 @@ class Mbarriers {
     const void* code = nullptr;
     uint16_t thread = 0;
   };
+  // For the running thread, which must know that the barrier was made.
+  State& used(Block& block, const uint64_t* barrier);
   State& state(Block& block, const uint64_t* barrier);
   void end_phase_if_complete(Block& block, State& state);
 

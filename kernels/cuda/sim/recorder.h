@@ -24,6 +24,9 @@ class Recorder {
   void proxy_fence(int thread) { order_.proxy_fence(thread); }
   void named_met(const uint32_t (&lanes)[32]);  // of each warp
   void release_at(int thread, const void* object) { order_.release(thread, object); }
+  // A thread's present, and whether another's was before it.
+  Access stamp(int thread) const { return order_.stamp(thread, Kind::write, 0); }
+  bool is_before(const Access& earlier, int thread) const { return order_.before(earlier, stamp(thread)); }
   void acquire_at(int thread, const void* object) { order_.acquire(thread, object); }
   // A tile that `thread` asked for has landed, for those who wait at `barrier`.
   void land(int thread, const void* shared, size_t bytes, const void* barrier, const void* code);

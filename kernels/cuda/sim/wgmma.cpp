@@ -171,7 +171,7 @@ void Products::fence(Thread& me, float* sums, int count) {
   check_warpgroup(me, "wgmma_fence");
   prepare(*me.block);
   UnseenWrites unseen;
-  if (!is_fenced(me, sums, count)) fenced_[me.number].push_back({sums, count});
+  if (count > 0 && !is_fenced(me, sums, count)) fenced_[me.number].push_back({sums, count});
 }
 
 // The n-th product of each warp of a warpgroup must be the same.
