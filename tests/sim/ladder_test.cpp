@@ -106,6 +106,14 @@ TEST_SUITE("ladder, counted" * doctest::skip(!sim::kWatchBuilt)) {
     CHECK(swizzled.shared_load.conflicts + swizzled.shared_store.conflicts == 0);
   }
 
+  TEST_CASE("ladder: with TMA and wgmma no thread loads anything, and one barrier is left") {
+    sim::Counters n = counters_of(10);
+    const int64_t tiles = kRows / 128 * (kCols / 64);
+    CHECK(n.global_load.requests + n.shared_load.requests == 0);
+    CHECK(n.bulk_bytes == tiles * (128 + 64) * kDepth * 2);
+    CHECK(n.barriers == tiles);
+  }
+
   TEST_CASE("ladder: nobody could leave out a barrier") {
     for (size_t number : {3, 4, 5, 6, 8}) {
       const ladder::Rung& rung = ladder::gemm_rungs()[number - 1];

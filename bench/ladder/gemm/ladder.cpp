@@ -77,7 +77,7 @@ void measure(const ladder::Rung& rung, const Tensor& a, const Tensor& b, const T
   const char* form = markdown ? "| `%s` | %s | %s | %.2f | %.1f | %.1f | %.1f | %lld |\n"
                               : "%-26s %.0s%-5s %12.2f %9.1f %12.1f %12.1f %9lld";
   std::printf(form, rung.file, rung.idea, std::string(to_text(rung.dtype)).c_str(),
-              static_cast<double>(n.global_load.bytes) * 1e-6,
+              static_cast<double>(n.global_load.bytes + n.bulk_bytes) * 1e-6,
               ratio(n.global_load.sectors, n.global_load.requests),
               static_cast<double>(n.shared_load.requests) * 1e-3,
               static_cast<double>(n.shared_load.conflicts + n.shared_store.conflicts) * 1e-3,

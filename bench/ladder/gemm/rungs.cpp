@@ -51,6 +51,8 @@ const std::vector<Rung>& gemm_rungs() {
       {"08_tensor_cores.cu", "mma.sync and ldmatrix", "ladder 08", bf16, 64, 32, 80, tensor_cores},
       {"kernels/cuda/gemm_mma.h", "swizzled runs, four stages of cp.async", "matmul_nn", bf16, 1, 1, 80,
        engine},
+      {"kernels/cuda/gemm_wgmma.h", "one warp copies by TMA, eight multiply by wgmma", "matmul_nn", bf16, 64,
+       64, 90, engine},
   };
   return rungs;
 }
