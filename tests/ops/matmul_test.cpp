@@ -1,5 +1,7 @@
 #include "kernels/matmul.h"
 
+#include <cstdlib>
+
 #include "core/parallel.h"
 #include "tests/support.h"
 
@@ -20,10 +22,37 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return c;
 }
 
+// Sizes that are multiples of 8, which bf16 on tensor cores wants: edges of all tiles, few and many steps.
+std::vector<Shape> multiples_of_8() {
+  return {{8, 8, 8},        {72, 56, 136}, {64, 128, 1040}, {1288, 1032, 72},
+          {136, 136, 3592}, {8, 264, 72},  {1544, 2056, 64}};
+}
+
+void check_layouts(const std::vector<Shape>& sizes, DType dtype, Device device) {
+  // Sums of up to 4,200 terms in float or in the tensor's own precision; bf16 is rounded once.
+  const double bar = dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 3e-6 : 0x1p-8;
+  for (const Shape& size : sizes) {
+    INFO(to_text(size) << " " << std::string(to_text(dtype)));
+    Tensor a = random_tensor({size[0], size[2]}, 1, dtype), b = random_tensor({size[2], size[1]}, 2, dtype);
+    Tensor expected = product(a, b);
+    Tensor at = a.transpose(0, 1).contiguous().to(device), bt = b.transpose(0, 1).contiguous().to(device);
+    a = a.to(device);
+    b = b.to(device);
+    for (int layout = 0; layout < 3; ++layout) {
+      // Poison: every element must be written.
+      Tensor c = Tensor::full({size[0], size[1]}, 1e30, dtype, device);
+      if (layout == 0) kernels::matmul_nn(a, b, c);
+      if (layout == 1) kernels::matmul_nt(a, bt, {}, c);
+      if (layout == 2) kernels::matmul_tn(at, b, c);
+      CHECK(max_relative_difference(c.to(kCpu), expected) <= bar);
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("matmul: three layouts, every tile edge") {
-  std::vector<Shape> sizes;  // M, N, K
+  std::vector<Shape> sizes = multiples_of_8();  // M, N, K
   for (int64_t m : {0, 1, 3, 13, 14, 15, 29}) {
     for (int64_t n : {0, 1, 15, 16, 31, 33, 65}) {
       for (int64_t k : {0, 1, 7, 129}) sizes.push_back({m, n, k});
@@ -33,45 +62,32 @@ TEST_CASE("matmul: three layouts, every tile edge") {
   sizes.push_back({31, 290, 1030});
   sizes.push_back({2, 300, 4200});
   sizes.push_back({1290, 1030, 9});
-  // Multiples of 8, which bf16 on tensor cores wants: edges of its two tiles, few and many steps.
-  for (const Shape& size : {Shape{8, 8, 8}, Shape{72, 56, 136}, Shape{64, 128, 1040}, Shape{1288, 1032, 72},
-                            Shape{136, 136, 3592}}) {
-    sizes.push_back(size);
-  }
   on_every_device([&](Device device) {
-    for (DType dtype : float_types(device)) {
-      // Sums of up to 4,200 terms in float or in the tensor's own precision; bf16 is rounded once.
-      double bar = dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 3e-6 : 0x1p-8;
-      for (const Shape& size : sizes) {
-        INFO(to_text(size) << " " << std::string(to_text(dtype)));
-        Tensor a = random_tensor({size[0], size[2]}, 1, dtype),
-               b = random_tensor({size[2], size[1]}, 2, dtype);
-        Tensor expected = product(a, b);
-        Tensor at = a.transpose(0, 1).contiguous().to(device), bt = b.transpose(0, 1).contiguous().to(device);
-        a = a.to(device);
-        b = b.to(device);
-        for (int layout = 0; layout < 3; ++layout) {
-          // Poison: every element must be written.
-          Tensor c = Tensor::full({size[0], size[1]}, 1e30, dtype, device);
-          if (layout == 0) kernels::matmul_nn(a, b, c);
-          if (layout == 1) kernels::matmul_nt(a, bt, {}, c);
-          if (layout == 2) kernels::matmul_tn(at, b, c);
-          CHECK(max_relative_difference(c.to(kCpu), expected) <= bar);
-        }
-      }
-    }
+    for (DType dtype : float_types(device)) check_layouts(sizes, dtype, device);
   });
 }
 
+TEST_CASE("matmul: bf16 on a GPU that is held to compute capability 8.0") {
+  setenv("GRAFT_CAPABILITY", "80", 1);
+  for (Device device : devices()) {
+    if (device.is_cuda()) check_layouts(multiples_of_8(), DType::bf16, device);
+  }
+  unsetenv("GRAFT_CAPABILITY");
+}
+
 TEST_CASE("matmul: an infinity or NaN stays in its row and column") {
-  Tensor a = random_tensor({5, 20}, 1, DType::f32), b = random_tensor({20, 7}, 2, DType::f32);
-  a.data<float>()[2 * 20 + 3] = std::numeric_limits<float>::infinity();
-  on_every_device([&](Device device) {
-    Tensor c = Tensor::empty({5, 7}, DType::f32, device);
-    kernels::matmul_nn(a.to(device), b.to(device), c);
-    c = c.to(kCpu);
-    for (int64_t i = 0; i < 35; ++i) CHECK(std::isfinite(c.data<float>()[i]) == (i / 7 != 2));
-  });
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    Tensor a = random_tensor({5, 72}, 1, dtype), b = random_tensor({72, 136}, 2, dtype);
+    Tensor row = a.slice(0, 2, 3);
+    row.fill(std::numeric_limits<double>::infinity());
+    on_every_device([&](Device device) {
+      if (!device.is_cuda() && dtype == DType::bf16) return;
+      Tensor c = Tensor::empty({5, 136}, dtype, device);
+      kernels::matmul_nn(a.to(device), b.to(device), c);
+      c = c.to(kCpu).to(DType::f32);
+      for (int64_t i = 0; i < c.numel(); ++i) CHECK(std::isfinite(c.data<float>()[i]) == (i / 136 != 2));
+    });
+  }
 }
 
 TEST_CASE("matmul: the same bits for any number of threads") {
