@@ -3,7 +3,7 @@
 //   tier                   for                                                       file
 //   plain multiplications  every type, size and alignment                            gemm.h
 //   tensor cores by warp   bf16 in runs of 16 bytes, compute capability 8.0 and up   gemm_mma.h
-//   by warpgroup           the same, one matrix each; capability 9.0                 gemm_wgmma.h
+//   by warpgroup           the same where they are matrices; capability 9.0          gemm_wgmma.h
 //
 // The choice depends on types, sizes, alignment and capability alone. Whether an operand has runs does not
 // depend on how many rows it has, and no tier's sums depend on the tile: so a row of the result is the same
@@ -18,23 +18,17 @@
 
 namespace graft::kernels::cuda {
 
-// Whether warpgroups multiply: where a and b are such, the choice is by columns and depth alone.
+// Whether warpgroups multiply matrices that are such: a choice by columns and depth alone.
 template <class A, class B>
-bool by_warpgroup([[maybe_unused]] const A& a, [[maybe_unused]] const B& b, [[maybe_unused]] int64_t cols,
-                  [[maybe_unused]] int64_t depth, [[maybe_unused]] int64_t groups) {
-  if constexpr (kIsMatrix<A> && kIsMatrix<B>) {
-    return groups == 1 && cols >= 64 && depth >= 64 && a.has_runs() && b.has_runs() &&
-           facts().capability == 90;
-  } else {
-    return false;
-  }
+bool by_warpgroup(const A& a, const B& b, int64_t cols, int64_t depth) {
+  return cols >= 64 && depth >= 64 && a.has_runs() && b.has_runs() && facts().capability == 90;
 }
 
 // f(Tile{}): the widest that leaves enough blocks.
 template <class F>
-void with_wgmma_tile(int64_t rows, int64_t cols, int64_t splits, F&& f) {
+void with_wgmma_tile(int64_t rows, int64_t cols, int64_t slices, F&& f) {
   auto blocks = [&](int64_t tile_cols) {
-    return (rows + 127) / 128 * ((cols + tile_cols - 1) / tile_cols) * splits;
+    return (rows + 127) / 128 * ((cols + tile_cols - 1) / tile_cols) * slices;
   };
   if (cols > 128 && blocks(256) >= 96) {
     f(WideWgmmaTile{});
@@ -52,9 +46,9 @@ void multiply(const char* name, const A& a, const B& b, const Out& out, int64_t 
               int64_t depth, int64_t groups = 1, int64_t splits = 1) {
   if (rows == 0 || cols == 0) return;
   if constexpr (kIsMatrix<A> && kIsMatrix<B>) {
-    if (by_warpgroup(a, b, cols, depth, groups)) {
-      return with_wgmma_tile(rows, cols, splits, [&](auto tile) {
-        multiply_wgmma<decltype(tile)>(name, a, b, out, rows, cols, depth, splits);
+    if (by_warpgroup(a, b, cols, depth)) {
+      return with_wgmma_tile(rows, cols, groups * splits, [&](auto tile) {
+        multiply_wgmma<decltype(tile)>(name, a, b, out, rows, cols, depth, groups, splits);
       });
     }
   }

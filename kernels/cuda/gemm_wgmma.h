@@ -28,24 +28,26 @@ inline constexpr ptx::Major kMajorOf = Operand::kAlongDepth ? ptx::Major::depth 
 // The box of one copy: along the depth, 64 elements of all kLines lines; across it, of 64 lines, so that the
 // panel takes several.
 template <int kLines>
-TensorMap map_panel(const AlongDepth<__nv_bfloat16>& x, int64_t depth) {
-  return make_tensor_map(x.data, x.count, depth, x.stride * 2, 2, kLines, 64, Swizzle::b128);
+TensorMap map_panel(const AlongDepth<__nv_bfloat16>& x, int64_t depth, int64_t groups) {
+  return make_tensor_map(x.data, x.count, depth, x.stride * 2, 2, kLines, 64, Swizzle::b128, groups,
+                         groups == 1 ? 16 : x.group_step * 2);
 }
 template <int kLines>
-TensorMap map_panel(const AlongLines<__nv_bfloat16>& x, int64_t depth) {
-  return make_tensor_map(x.data, depth, x.count, x.steps.stride * 2, 2, 64, 64, Swizzle::b128);
+TensorMap map_panel(const AlongLines<__nv_bfloat16>& x, int64_t depth, int64_t groups) {
+  return make_tensor_map(x.data, depth, x.count, x.steps.stride * 2, 2, 64, 64, Swizzle::b128, groups,
+                         groups == 1 ? 16 : x.group_step * 2);
 }
 
 // Starts the copies of kLines lines from `line` on, 64 elements from k on, into a stage's panel.
 template <int kLines, ptx::Major kMajor>
-__device__ __forceinline__ void copy_panel(__nv_bfloat16* panel, const TensorMap& map, int line, int k,
-                                           uint64_t* full) {
+__device__ __forceinline__ void copy_panel(__nv_bfloat16* panel, const TensorMap& map, int group, int line,
+                                           int k, uint64_t* full) {
   if constexpr (kMajor == ptx::Major::depth) {
-    ptx::tma_load(panel, map, k, line, full);
+    ptx::tma_load(panel, map, k, line, full, group);
   } else {
     GRAFT_UNROLL
     for (int block = 0; block < kLines / 64; ++block) {
-      ptx::tma_load(panel + block * 64 * 64, map, line + 64 * block, k, full);
+      ptx::tma_load(panel + block * 64 * 64, map, line + 64 * block, k, full, group);
     }
   }
 }
@@ -59,8 +61,8 @@ __device__ void produce(const TensorMap& a, const TensorMap& b, const Part& part
     typename Tile::Stage& stage = stages[turn.stage];
     Tile::wait_empty(ring, turn);
     Tile::announce(ring, turn);
-    copy_panel<Tile::kRows, kA>(stage.a, a, part.first_row, k, &ring.full[turn.stage]);
-    copy_panel<Tile::kCols, kB>(stage.b, b, part.first_col, k, &ring.full[turn.stage]);
+    copy_panel<Tile::kRows, kA>(stage.a, a, part.group, part.first_row, k, &ring.full[turn.stage]);
+    copy_panel<Tile::kCols, kB>(stage.b, b, part.group, part.first_col, k, &ring.full[turn.stage]);
   }
 }
 
@@ -123,14 +125,14 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
   }
 }
 
-// c = a b^T as `multiply` (gemm_tiers.h) says, for one group, by tiles of one type. The depth is not 0.
+// c(group) = a(group) b(group)^T as `multiply` (gemm_tiers.h) says, by tiles of one type. The depth is not 0.
 template <class Tile, class A, class B, class Out>
 void multiply_wgmma(const char* name, const A& a, const B& b, const Out& out, int64_t rows, int64_t cols,
-                    int64_t depth, int64_t splits) {
-  Plan plan = plan_grid<Tile>(rows, cols, depth, 1, splits);
+                    int64_t depth, int64_t groups, int64_t splits) {
+  Plan plan = plan_grid<Tile>(rows, cols, depth, groups, splits);
   launch(name, wgmma_product<Tile, kMajorOf<A>, kMajorOf<B>, Out>,
-         Work{plan.grid, dim3(Tile::kThreads), Tile::kBytes}, map_panel<Tile::kRows>(a, depth),
-         map_panel<Tile::kCols>(b, depth), out, plan.extent);
+         Work{plan.grid, dim3(Tile::kThreads), Tile::kBytes}, map_panel<Tile::kRows>(a, depth, groups),
+         map_panel<Tile::kCols>(b, depth, groups), out, plan.extent);
 }
 
 }  // namespace graft::kernels::cuda

@@ -93,18 +93,18 @@ __device__ __forceinline__ void fence_proxy_async() {
 #endif
 }
 
-// One thread starts the copy of the map's box at column x, row y into shared memory, aligned to 128 (1024
-// with Swizzle::b128). Elements outside of the tensor become 0. The bytes of the whole box land in the
-// current phase of `barrier`, which must have been told to expect them.
-__device__ __forceinline__ void tma_load(void* shared, const TensorMap& map, int x, int y,
-                                         uint64_t* barrier) {
+// One thread starts the copy of the map's box at column x, row y of its matrix z into shared memory, aligned
+// to 128 (1024 with Swizzle::b128). Elements outside of the matrix become 0. The bytes of the whole box land
+// in the current phase of `barrier`, which must have been told to expect them.
+__device__ __forceinline__ void tma_load(void* shared, const TensorMap& map, int x, int y, uint64_t* barrier,
+                                         int z = 0) {
 #if defined(GRAFT_SIM)
-  sim::tma_load(shared, map, x, y, barrier);
+  sim::tma_load(shared, map, x, y, z, barrier);
 #elif GRAFT_HAS_SM90
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], "
-      "[%4];" ::"r"(shared_address(shared)),
-      "l"(&map), "r"(x), "r"(y), "r"(shared_address(barrier))
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], "
+      "[%5];" ::"r"(shared_address(shared)),
+      "l"(&map), "r"(x), "r"(y), "r"(z), "r"(shared_address(barrier))
       : "memory");
 #else
   __trap();

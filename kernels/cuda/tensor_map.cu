@@ -28,9 +28,11 @@ void check(const void* data, int64_t rows, int64_t cols, int64_t row_bytes, int 
 #ifdef GRAFT_SIM
 
 TensorMap make_tensor_map(const void* data, int64_t rows, int64_t cols, int64_t row_bytes, int element_bytes,
-                          int box_rows, int box_cols, Swizzle swizzle) {
+                          int box_rows, int box_cols, Swizzle swizzle, int64_t count, int64_t matrix_bytes) {
   check(data, rows, cols, row_bytes, element_bytes, box_rows, box_cols, swizzle);
-  return {data, rows, cols, row_bytes, element_bytes, box_rows, box_cols, swizzle};
+  GRAFT_CHECK(count >= 1 && matrix_bytes > 0 && matrix_bytes % 16 == 0, "tensor map: ", count, " matrices, ",
+              matrix_bytes, " bytes apart; at least one, and multiples of 16");
+  return {data, rows, cols, row_bytes, element_bytes, box_rows, box_cols, swizzle, count, matrix_bytes};
 }
 
 #else
@@ -51,16 +53,19 @@ decltype(&cuTensorMapEncodeTiled) encode_function() {
 }  // namespace
 
 TensorMap make_tensor_map(const void* data, int64_t rows, int64_t cols, int64_t row_bytes, int element_bytes,
-                          int box_rows, int box_cols, Swizzle swizzle) {
+                          int box_rows, int box_cols, Swizzle swizzle, int64_t count, int64_t matrix_bytes) {
   check(data, rows, cols, row_bytes, element_bytes, box_rows, box_cols, swizzle);
+  GRAFT_CHECK(count >= 1 && matrix_bytes > 0 && matrix_bytes % 16 == 0, "tensor map: ", count, " matrices, ",
+              matrix_bytes, " bytes apart; at least one, and multiples of 16");
   static const auto encode = encode_function();
   TensorMap map;
-  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(cols), static_cast<cuuint64_t>(rows)};
-  const cuuint64_t strides[] = {static_cast<cuuint64_t>(row_bytes)};
-  const cuuint32_t box[] = {static_cast<cuuint32_t>(box_cols), static_cast<cuuint32_t>(box_rows)};
-  const cuuint32_t steps[] = {1, 1};
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(cols), static_cast<cuuint64_t>(rows),
+                              static_cast<cuuint64_t>(count)};
+  const cuuint64_t strides[] = {static_cast<cuuint64_t>(row_bytes), static_cast<cuuint64_t>(matrix_bytes)};
+  const cuuint32_t box[] = {static_cast<cuuint32_t>(box_cols), static_cast<cuuint32_t>(box_rows), 1};
+  const cuuint32_t steps[] = {1, 1, 1};
   CUresult status =
-      encode(&map, element_bytes == 2 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2,
+      encode(&map, element_bytes == 2 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 3,
              const_cast<void*>(data), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
              swizzle == Swizzle::b128 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_NONE,
              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);

@@ -45,7 +45,7 @@ struct Product {
   std::vector<std::string> reports(const A& left, const B& right) const {
     Plan plan = plan_grid<Tile>(rows, cols, depth, 1, 1);
     Output<T> out{data<T>(c), {cols}, 0};
-    TensorMap map_a = map_panel<Tile::kRows>(left, depth), map_b = map_panel<Tile::kCols>(right, depth);
+    TensorMap map_a = map_panel<Tile::kRows>(left, depth, 1), map_b = map_panel<Tile::kCols>(right, depth, 1);
     auto kernel = wgmma_product<Tile, kMajorOf<A>, kMajorOf<B>, Output<T>>;
     return reports_of(
         plan.grid, Tile::kThreads, [&] { kernel(map_a, map_b, out, plan.extent); }, Tile::kBytes);
@@ -141,7 +141,7 @@ TEST_CASE("gemm_wgmma: every tile and layout, edges of tiles and of steps") {
     auto check = [&](auto tile, const auto& a, const auto& b) {
       using Tile = decltype(tile);
       p.c.fill(1e30);  // every element must be written
-      multiply_wgmma<Tile>("product", a, b, Output<T>{data<T>(p.c), {cols}, 0}, rows, cols, depth, 1);
+      multiply_wgmma<Tile>("product", a, b, Output<T>{data<T>(p.c), {cols}, 0}, rows, cols, depth, 1, 1);
       CHECK(p.right());
     };
     auto all = [&](auto tile) {
@@ -162,7 +162,7 @@ TEST_CASE("gemm_wgmma: chosen by capability, columns, depth and runs") {
   auto kernel_of = [](int64_t rows, int64_t cols, int64_t depth) {
     Tensor a = there({rows, depth}, 1), b = there({cols, depth}, 2), c = there({rows, cols}, 3);
     AlongDepth<T> lines_a(data<T>(a), depth, rows), lines_b(data<T>(b), depth, cols);
-    return by_warpgroup(lines_a, lines_b, cols, depth, 1);
+    return by_warpgroup(lines_a, lines_b, cols, depth);
   };
   CHECK(kernel_of(128, 64, 64));
   CHECK(kernel_of(1, 64, 64));
@@ -171,6 +171,33 @@ TEST_CASE("gemm_wgmma: chosen by capability, columns, depth and runs") {
   CHECK(!kernel_of(128, 64, 65));  // rows that are no multiple of 16 bytes
   AtCapability older("80");
   CHECK(!kernel_of(128, 64, 64));
+}
+
+TEST_CASE("gemm_wgmma: batches, whose matrices end where the next begins") {
+  constexpr int64_t groups = 3, rows = 72, cols = 136, depth = 88;
+  Tensor a = there({groups, rows, depth}, 1), b = there({groups, cols, depth}, 2);
+  Tensor c = there({groups, rows, cols}, 3);
+  a.slice(0, 1, 2).fill(std::numeric_limits<double>::infinity());  // that nobody else may meet
+  AlongDepth<T> lines_a(data<T>(a), depth, rows, rows * depth),
+      lines_b(data<T>(b), depth, cols, cols * depth);
+  // As many columns a group, one after the other, as b^T.
+  Tensor across = b.to(kCpu).transpose(1, 2).contiguous().to(kSimulated);
+  AlongLines<T> across_b(data<T>(across), {cols}, cols, cols, cols * depth);
+  Output<T> out{data<T>(c), {cols}, rows * cols};
+  auto check = [&] {
+    for (int64_t g : {0, 2}) {
+      auto matrix = [&](const Tensor& t) { return t.to(kCpu).to(DType::f64).slice(0, g, g + 1).clone(); };
+      Tensor expected = Tensor::empty({rows, cols}, DType::f64);
+      kernels::matmul_nt(matrix(a).reshape({rows, depth}), matrix(b).reshape({cols, depth}), {}, expected);
+      CHECK(max_relative_difference(matrix(c).reshape({rows, cols}), expected) <= 0x1p-8);
+    }
+  };
+  c.fill(1e30);
+  multiply_wgmma<NarrowWgmmaTile>("product", lines_a, lines_b, out, rows, cols, depth, groups, 1);
+  check();
+  c.fill(1e30);
+  multiply_wgmma<WgmmaTile128>("product", lines_a, across_b, out, rows, cols, depth, groups, 1);
+  check();
 }
 
 TEST_CASE("gemm_wgmma: the same bits under every schedule and with any number of threads") {

@@ -85,7 +85,7 @@ void Mbarriers::wait(Block& block, uint64_t* barrier, unsigned parity) {
 }
 
 void Mbarriers::start_copy(Block& block, void* shared, const kernels::cuda::TensorMap& map, int x, int y,
-                           uint64_t* barrier, const void* code) {
+                           int z, uint64_t* barrier, const void* code) {
   Thread& me = caller("tma_load");
   used(block, barrier);
   const size_t bytes = static_cast<size_t>(box_row_bytes(map) * map.box_rows);
@@ -100,7 +100,7 @@ void Mbarriers::start_copy(Block& block, void* shared, const kernels::cuda::Tens
   note_access(shared, bytes, Kind::async_write, code);
   if (copy_count_ == kMost) block.fail_here(str("more than ", kMost, " tile copies under way"));
   copies_[(first_copy_ + copy_count_++) % kMost] = {
-      static_cast<char*>(shared), map, x, y, barrier, code, me.number};
+      static_cast<char*>(shared), map, x, y, z, barrier, code, me.number};
 }
 
 bool Mbarriers::land_one(Block& block) {
@@ -115,11 +115,11 @@ bool Mbarriers::land_one(Block& block) {
   UnseenWrites unseen;
   for (int row = 0; row < map.box_rows; ++row) {
     const int64_t y = copy.y + row;
-    const bool row_inside = y >= 0 && y < map.rows;
+    const bool row_inside = copy.z >= 0 && copy.z < map.count && y >= 0 && y < map.rows;
     const int64_t first = row_inside ? std::clamp<int64_t>(-copy.x, 0, map.box_cols) : 0;
     const int64_t last = row_inside ? std::clamp<int64_t>(map.cols - copy.x, first, map.box_cols) : 0;
-    const char* from =
-        static_cast<const char*>(map.data) + y * map.row_bytes + copy.x * int64_t{map.element_bytes};
+    const char* from = static_cast<const char*>(map.data) + copy.z * map.matrix_bytes + y * map.row_bytes +
+                       copy.x * int64_t{map.element_bytes};
     const size_t size = static_cast<size_t>(map.element_bytes);
     if (recorder && last > first) {
       recorder->read_by_unit(from + first * map.element_bytes, static_cast<size_t>(last - first) * size,
@@ -161,9 +161,9 @@ void fence_proxy_async() {
   if (recorder) recorder->proxy_fence(me.number);
 }
 
-void tma_load(void* shared, const kernels::cuda::TensorMap& map, int x, int y, uint64_t* barrier) {
+void tma_load(void* shared, const kernels::cuda::TensorMap& map, int x, int y, int z, uint64_t* barrier) {
   Block& block = *caller("tma_load").block;
-  block.mbarriers.start_copy(block, shared, map, x, y, barrier, __builtin_return_address(0));
+  block.mbarriers.start_copy(block, shared, map, x, y, z, barrier, __builtin_return_address(0));
 }
 
 void named_barrier(int id, int threads) {

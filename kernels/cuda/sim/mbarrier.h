@@ -17,7 +17,7 @@ class Mbarriers {
   void init(Block& block, uint64_t* barrier, unsigned arrivals);
   void arrive(Block& block, uint64_t* barrier, unsigned expected_bytes);
   void wait(Block& block, uint64_t* barrier, unsigned parity);
-  void start_copy(Block& block, void* shared, const kernels::cuda::TensorMap& map, int x, int y,
+  void start_copy(Block& block, void* shared, const kernels::cuda::TensorMap& map, int x, int y, int z,
                   uint64_t* barrier, const void* code);
   // Lands the oldest copy under way; false where there is none. The simulator calls it when no thread can go
   // on: no copy is there before somebody cannot do without it.
@@ -35,7 +35,7 @@ class Mbarriers {
   struct Copy {
     char* shared = nullptr;
     kernels::cuda::TensorMap map{};
-    int x = 0, y = 0;
+    int x = 0, y = 0, z = 0;
     uint64_t* barrier = nullptr;
     const void* code = nullptr;
     uint16_t thread = 0;

@@ -11,7 +11,7 @@ void mbarrier_init(uint64_t* barrier, unsigned arrivals);
 void mbarrier_arrive(uint64_t* barrier, unsigned expected_bytes);
 void mbarrier_wait(uint64_t* barrier, unsigned parity);
 void fence_proxy_async();
-void tma_load(void* shared, const kernels::cuda::TensorMap& map, int x, int y, uint64_t* barrier);
+void tma_load(void* shared, const kernels::cuda::TensorMap& map, int x, int y, int z, uint64_t* barrier);
 void named_barrier(int id, int threads);
 
 }  // namespace graft::sim
