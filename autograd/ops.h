@@ -52,12 +52,16 @@ Var conv2d_affine(const Var& x, const Var& weight, Conv2d how, const Tensor& sca
 struct BatchNorm {
   double eps = 1e-5;
   double momentum = 0.1;
+  // What follows in the same pass: act(batch norm + residual); residual like x or undefined. The bits are
+  // those of batch_norm, add and relu one after the other, but what lies between is not kept.
+  Activation act = Activation::none;
+  Var residual = {};
 };
 Var batch_norm_train(const Var& x, const Var& weight, const Var& bias, const Tensor& running_mean,
-                     const Tensor& running_var, BatchNorm how);
+                     const Tensor& running_var, const BatchNorm& how);
 // With the running statistics, which stay as they are.
 Var batch_norm_frozen(const Var& x, const Var& weight, const Var& bias, const Tensor& running_mean,
-                      const Tensor& running_var, BatchNorm how);
+                      const Tensor& running_var, const BatchNorm& how);
 
 // x [..., C], weight and bias [C] (of bf16 in f32) -> (x - mean) / sqrt(variance + eps) * weight + bias, with
 // the mean and the biased variance of each row of C values (Ba, Kiros and Hinton, 2016; PyTorch's

@@ -45,11 +45,11 @@ struct Case {
   void forward() {
     kernels::channel_statistics(x, mean, variance);
     kernels::inverse_deviation(variance, 1e-5, inverse);
-    kernels::batch_norm(x, mean, inverse, weight, bias, y);
+    kernels::batch_norm(x, mean, inverse, weight, bias, {}, y);
   }
   void backward() {
-    kernels::batch_norm_grad_parameters(x, dy, mean, inverse, dweight, dbias);
-    kernels::batch_norm_grad_input(x, dy, mean, inverse, weight, dweight, dbias, dx);
+    kernels::batch_norm_grad_parameters(x, {dy}, mean, inverse, dweight, dbias);
+    kernels::batch_norm_grad_input(x, {dy}, mean, inverse, weight, dweight, dbias, dx);
   }
   // The first and the last channel against sums in double.
   void check() {

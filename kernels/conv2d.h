@@ -5,13 +5,10 @@
 // batch.
 #pragma once
 
+#include "kernels/activation.h"
 #include "kernels/dispatch.h"
 
 namespace graft {
-
-// What follows an affine step: nothing, max(v, 0), or min(max(v, 0), 6).
-enum class Activation : uint8_t { none, relu, relu6 };
-
 namespace kernels {
 
 // The same in both directions of the picture.

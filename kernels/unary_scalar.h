@@ -7,6 +7,20 @@
 
 namespace graft::kernels::scalar {
 
+struct Same {
+  template <class T>
+  GRAFT_HD T operator()(T x) const {
+    return x;
+  }
+};
+
+struct SameGrad {
+  template <class T>
+  GRAFT_HD T operator()(T, T dy) const {
+    return dy;
+  }
+};
+
 // The comparisons are written so that a NaN fails them and passes through.
 struct Relu {
   template <class T>

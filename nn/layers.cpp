@@ -76,11 +76,19 @@ std::pair<Tensor, Tensor> BatchNorm2d::scale_and_shift() const {
   return {scale, shift};
 }
 
-Var BatchNorm2d::forward(const Var& x) {
+Var BatchNorm2d::forward(const Var& x, Activation activation, const Var& residual) {
+  // An observer is shown the norm itself.
+  if (is_observed() && (activation != Activation::none || residual)) {
+    Var y = forward(x);
+    return activate(residual ? add(y, residual) : y, activation);
+  }
   const Tensor &mean = running_mean.value, &variance = running_var.value;
-  if (keeps_statistics()) return seen(batch_norm_frozen(x, weight.var, bias.var, mean, variance, how));
+  BatchNorm step = how;
+  step.act = activation;
+  step.residual = residual;
+  if (keeps_statistics()) return seen(batch_norm_frozen(x, weight.var, bias.var, mean, variance, step));
   if (num_batches_tracked.freeze != Freeze::frozen) ++*num_batches_tracked.value.data<int64_t>();
-  return seen(batch_norm_train(x, weight.var, bias.var, mean, variance, how));
+  return seen(batch_norm_train(x, weight.var, bias.var, mean, variance, step));
 }
 
 Dropout::Dropout(double p, uint64_t seed) : seed_(seed) {
@@ -122,8 +130,7 @@ Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Va
     auto [scale, shift] = bn.scale_and_shift();
     return conv2d_affine(x, as_input(conv.weight, x), conv.how, scale, shift, residual, activation);
   }
-  Var y = bn.forward(conv.forward(x));
-  return activate(residual ? add(y, residual) : y, activation);
+  return bn.forward(conv.forward(x), activation, residual);
 }
 
 Var conv_act(const Conv2d& conv, Activation activation, const Var& x) {

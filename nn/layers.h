@@ -41,12 +41,13 @@ class Linear : public Module {
   Parameter weight, bias;
 };
 
-// x [..., channels] -> the same shape.
+// x [..., channels] -> the same shape: activation(bn(x) + residual), in one pass; residual is like x, or
+// undefined where nothing is added.
 class BatchNorm2d : public Module {
  public:
   explicit BatchNorm2d(int64_t channels, DType dtype = DType::f32, BatchNorm how = {});
   void parts(Parts& p) override;
-  Var forward(const Var& x);
+  Var forward(const Var& x, Activation activation = Activation::none, const Var& residual = {});
 
   // True where the running statistics are used and stay as they are; otherwise the batch's are used, and the
   // running ones follow. Decided by the mode and by the freeze states: statistics that are `frozen` stay in

@@ -88,6 +88,7 @@ class Module {
   bool training() const { return training_; }
 
  protected:
+  bool is_observed() const { return observer_ != nullptr; }
   // Every forward ends with `return seen(y)`: here an observer reads y.
   const Var& seen(const Var& y) const {
     if (observer_) observer_(y.value());

@@ -139,18 +139,42 @@ void channel_statistics(const Cut& cut, const T* x, T* mean, T* variance) {
   });
 }
 
+// f(grad): grad(i) is what of the gradient passed at element i.
+template <class T, class F>
+void with_gradient(const BatchNormGradient& g, F f) {
+  const T* dy = g.dy.data<T>();
+  const T* y = g.y.defined() ? g.y.data<T>() : dy;
+  with_activation(g.act, [&](auto, auto back) { f([y, dy, back](int64_t i) { return back(y[i], dy[i]); }); });
+}
+
+// Elements [begin, end) of g.passed, which is defined.
 template <class T>
-void grad_parameters(const Cut& cut, const T* x, const T* dy, const T* mean, const T* inverse, T* dweight,
-                     T* dbias) {
+void write_passed(const BatchNormGradient& g, int64_t begin, int64_t end) {
+  T* __restrict passed = g.passed.data<T>();
+  with_gradient<T>(g, [=](auto grad) {
+    for (int64_t i = begin; i < end; ++i) passed[i] = grad(i);
+  });
+}
+
+template <class T>
+void grad_parameters(const Cut& cut, const T* x, const BatchNormGradient& g, const T* mean, const T* inverse,
+                     T* dweight, T* dbias) {
   int64_t channels = cut.channels;
   std::vector<double> sums(static_cast<size_t>(cut.pieces() * 2 * channels));
   std::vector<T> means = repeated(cut, mean);
   parallel_for(cut.rows, cut.rows_per_piece, [&](int64_t begin, int64_t end) {
-    piece_sums<T>(cut, begin, end, sums.data() + begin / cut.rows_per_piece * 2 * channels,
-                  [x, dy, center = means.data()](int64_t i, int64_t j, T& a, T& b) {
-                    a = dy[i];
-                    b = dy[i] * (x[i] - center[j]);
-                  });
+    BatchNormGradient here = g;
+    if (g.passed.defined()) {
+      write_passed<T>(g, begin * channels, end * channels);
+      here = {g.passed};  // still in the cache
+    }
+    with_gradient<T>(here, [&](auto grad) {
+      piece_sums<T>(cut, begin, end, sums.data() + begin / cut.rows_per_piece * 2 * channels,
+                    [x, grad, center = means.data()](int64_t i, int64_t j, T& a, T& b) {
+                      a = grad(i);
+                      b = grad(i) * (x[i] - center[j]);
+                    });
+    });
   });
   for_each_channel(channels, [&](int64_t c) {
     double sum_dy = 0, sum_dy_x = 0;
@@ -170,8 +194,8 @@ std::vector<T> slopes(const Cut& cut, const T* weight, const T* inverse) {
 }
 
 template <class T>
-void grad_input(const Cut& cut, const T* x, const T* dy, const T* mean, const T* inverse, const T* weight,
-                const T* dweight, const T* dbias, T* dx) {
+void grad_input(const Cut& cut, const T* x, const BatchNormGradient& g, const T* mean, const T* inverse,
+                const T* weight, const T* dweight, const T* dbias, T* dx) {
   // dx = slope * dy + (x - mean) * pull + level, with the three numbers of each channel computed once.
   T share = static_cast<T>(1.0 / static_cast<double>(cut.rows));
   std::vector<T> slope = slopes(cut, weight, inverse), center = repeated(cut, mean);
@@ -179,11 +203,13 @@ void grad_input(const Cut& cut, const T* x, const T* dy, const T* mean, const T*
       repeated<T>(cut, [=](int64_t c) { return -weight[c] * inverse[c] * inverse[c] * dweight[c] * share; });
   std::vector<T> level =
       repeated<T>(cut, [=](int64_t c) { return -weight[c] * inverse[c] * dbias[c] * share; });
-  for_each_row(cut, [x, dy, dx, s = slope.data(), m = center.data(), p = pull.data(), l = level.data()](
-                        int64_t begin, int64_t count) {
-    const T *xs = x + begin, *gs = dy + begin;
-    T* __restrict out = dx + begin;
-    for (int64_t j = 0; j < count; ++j) out[j] = s[j] * gs[j] + ((xs[j] - m[j]) * p[j] + l[j]);
+  with_gradient<T>(g, [&](auto grad) {
+    for_each_row(cut, [x, grad, dx, s = slope.data(), m = center.data(), p = pull.data(), l = level.data()](
+                          int64_t begin, int64_t count) {
+      const T* xs = x + begin;
+      T* __restrict out = dx + begin;
+      for (int64_t j = 0; j < count; ++j) out[j] = s[j] * grad(begin + j) + ((xs[j] - m[j]) * p[j] + l[j]);
+    });
   });
 }
 
@@ -239,24 +265,34 @@ void batch_norm_affine(const Tensor& mean, const Tensor& inverse, const Tensor& 
 }
 
 void batch_norm(const Tensor& x, const Tensor& mean, const Tensor& inverse, const Tensor& weight,
-                const Tensor& bias, const Tensor& y) {
+                const Tensor& bias, const BatchNormAfter& after, const Tensor& y) {
   if (x.numel() == 0) return;
   with_real(x.dtype(), "batch_norm", [&](auto zero) {
     using T = decltype(zero);
     Cut cut(x);
     std::vector<T> slope = slopes(cut, weight.data<T>(), inverse.data<T>());
     std::vector<T> center = repeated(cut, mean.data<T>()), level = repeated(cut, bias.data<T>());
-    for_each_row(cut, [p = x.data<T>(), q = y.data<T>(), s = slope.data(), m = center.data(),
-                       l = level.data()](int64_t begin, int64_t count) {
-      const T* in = p + begin;
-      T* __restrict out = q + begin;
-      for (int64_t j = 0; j < count; ++j) out[j] = (in[j] - m[j]) * s[j] + l[j];
+    const T *s = slope.data(), *m = center.data(), *l = level.data(), *p = x.data<T>();
+    T* q = y.data<T>();
+    with_activation(after.act, [&](auto act, auto) {
+      auto rows = [&](auto add) {
+        for_each_row(cut, [=](int64_t begin, int64_t count) {
+          const T* in = p + begin;
+          T* __restrict out = q + begin;
+          for (int64_t j = 0; j < count; ++j) out[j] = act(add((in[j] - m[j]) * s[j] + l[j], begin + j));
+        });
+      };
+      if (after.residual.defined()) {
+        rows([r = after.residual.data<T>()](T v, int64_t i) { return v + r[i]; });
+      } else {
+        rows([](T v, int64_t) { return v; });
+      }
     });
   });
 }
 
-void batch_norm_grad_parameters(const Tensor& x, const Tensor& dy, const Tensor& mean, const Tensor& inverse,
-                                const Tensor& dweight, const Tensor& dbias) {
+void batch_norm_grad_parameters(const Tensor& x, const BatchNormGradient& g, const Tensor& mean,
+                                const Tensor& inverse, const Tensor& dweight, const Tensor& dbias) {
   with_real(x.dtype(), "batch_norm_grad_parameters", [&](auto zero) {
     using T = decltype(zero);
     if (x.numel() == 0) {
@@ -264,31 +300,35 @@ void batch_norm_grad_parameters(const Tensor& x, const Tensor& dy, const Tensor&
       std::fill_n(dbias.data<T>(), dbias.numel(), T(0));
       return;
     }
-    grad_parameters(Cut(x), x.data<T>(), dy.data<T>(), mean.data<T>(), inverse.data<T>(), dweight.data<T>(),
+    grad_parameters(Cut(x), x.data<T>(), g, mean.data<T>(), inverse.data<T>(), dweight.data<T>(),
                     dbias.data<T>());
   });
 }
 
-void batch_norm_grad_input(const Tensor& x, const Tensor& dy, const Tensor& mean, const Tensor& inverse,
-                           const Tensor& weight, const Tensor& dweight, const Tensor& dbias,
-                           const Tensor& dx) {
+void batch_norm_grad_input(const Tensor& x, const BatchNormGradient& g, const Tensor& mean,
+                           const Tensor& inverse, const Tensor& weight, const Tensor& dweight,
+                           const Tensor& dbias, const Tensor& dx) {
   if (x.numel() == 0) return;
   with_real(x.dtype(), "batch_norm_grad_input", [&](auto zero) {
     using T = decltype(zero);
-    grad_input(Cut(x), x.data<T>(), dy.data<T>(), mean.data<T>(), inverse.data<T>(), weight.data<T>(),
-               dweight.data<T>(), dbias.data<T>(), dx.data<T>());
+    grad_input(Cut(x), x.data<T>(), g, mean.data<T>(), inverse.data<T>(), weight.data<T>(), dweight.data<T>(),
+               dbias.data<T>(), dx.data<T>());
   });
 }
 
-void batch_norm_grad_input_frozen(const Tensor& dy, const Tensor& inverse, const Tensor& weight,
+void batch_norm_grad_input_frozen(const BatchNormGradient& g, const Tensor& inverse, const Tensor& weight,
                                   const Tensor& dx) {
-  if (dy.numel() == 0) return;
-  with_real(dy.dtype(), "batch_norm_grad_input_frozen", [&](auto zero) {
+  if (g.dy.numel() == 0) return;
+  with_real(g.dy.dtype(), "batch_norm_grad_input_frozen", [&](auto zero) {
     using T = decltype(zero);
-    Cut cut(dy);
+    Cut cut(g.dy);
     std::vector<T> slope = slopes(cut, weight.data<T>(), inverse.data<T>());
-    for_each_row(cut, [g = dy.data<T>(), q = dx.data<T>(), s = slope.data()](int64_t begin, int64_t count) {
-      for (int64_t j = 0; j < count; ++j) q[begin + j] = g[begin + j] * s[j];
+    for_each_row(cut, [&, q = dx.data<T>(), s = slope.data()](int64_t begin, int64_t count) {
+      if (g.passed.defined()) write_passed<T>(g, begin, begin + count);
+      T* __restrict out = q + begin;
+      with_gradient<T>(g, [=](auto grad) {
+        for (int64_t j = 0; j < count; ++j) out[j] = grad(begin + j) * s[j];
+      });
     });
   });
 }

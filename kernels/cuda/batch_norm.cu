@@ -39,15 +39,39 @@ __global__ void combine_statistics(const double2* sums, const T* x, ColumnPieces
   variance[column] = static_cast<float>(squares / count);
 }
 
-// dy, and dy * (x - mean).
-template <class T>
+// What of the gradient passed the activation.
+template <class T, class Back>
+struct Gradient {
+  const T *dy, *y;  // y is null where there is no activation
+  T* passed;        // may be null
+  Back back;
+  __device__ float operator()(int64_t i) const {
+    if constexpr (std::is_same_v<Back, scalar::SameGrad>) {
+      return to_float(dy[i]);
+    } else {
+      return back(to_float(y[i]), to_float(dy[i]));
+    }
+  }
+  // Where there is no activation, what passed is dy, and nobody asks for a copy.
+  __device__ float write(int64_t i) const {
+    float d = (*this)(i);
+    if constexpr (!std::is_same_v<Back, scalar::SameGrad>) {
+      if (passed) passed[i] = from_float<T>(d);
+    }
+    return d;
+  }
+};
+
+// With the gradient d: d, and d * (x - mean).
+template <class T, class Back>
 struct ParameterTerms {
-  const T *x, *dy;
+  const T* x;
+  Gradient<T, Back> gradient;
   const float* mean;
   int64_t cols;
   __device__ float center(int64_t, int column) const { return mean[column]; }
   __device__ float2 operator()(int64_t row, int column, float center) const {
-    float d = to_float(dy[row * cols + column]);
+    float d = gradient.write(row * cols + column);
     return make_float2(d, d * (to_float(x[row * cols + column]) - center));
   }
 };
@@ -89,10 +113,12 @@ __global__ void fold_affine(const float* mean, const float* inverse, const float
   shift[c] = bias[c] - mean[c] * s;
 }
 
-template <class T>
+template <class T, class Act>
 struct Normalize {
   const T* x;
   const float *mean, *inverse, *weight, *bias;
+  const T* residual;  // may be null
+  Act act;
   T* y;
   int64_t cols;
   struct Constants {
@@ -101,14 +127,17 @@ struct Normalize {
   __device__ Constants constants(int c) const { return {mean[c], weight[c] * inverse[c], bias[c]}; }
   __device__ void operator()(int64_t row, int column, const Constants& k) const {
     int64_t i = row * cols + column;
-    y[i] = from_float<T>((to_float(x[i]) - k.center) * k.slope + k.level);
+    float v = (to_float(x[i]) - k.center) * k.slope + k.level;
+    if (residual) v += to_float(residual[i]);
+    y[i] = from_float<T>(act(v));
   }
 };
 
-// dx = slope * dy + (x - mean) * pull + level
-template <class T>
+// dx = slope * gradient + (x - mean) * pull + level
+template <class T, class Back>
 struct NormalizeGrad {
-  const T *x, *dy;
+  const T* x;
+  Gradient<T, Back> gradient;
   const float *mean, *inverse, *weight, *dweight, *dbias;
   float share;  // 1 / rows
   T* dx;
@@ -122,22 +151,33 @@ struct NormalizeGrad {
   }
   __device__ void operator()(int64_t row, int column, const Constants& k) const {
     int64_t i = row * cols + column;
-    dx[i] = from_float<T>(k.slope * to_float(dy[i]) + ((to_float(x[i]) - k.center) * k.pull + k.level));
+    dx[i] = from_float<T>(k.slope * gradient(i) + ((to_float(x[i]) - k.center) * k.pull + k.level));
   }
 };
 
-template <class T>
+template <class T, class Back>
 struct ScaleChannels {
-  const T* dy;
+  Gradient<T, Back> gradient;
   const float *inverse, *weight;
   T* dx;
   int64_t cols;
   __device__ float constants(int c) const { return weight[c] * inverse[c]; }
   __device__ void operator()(int64_t row, int column, float slope) const {
     int64_t i = row * cols + column;
-    dx[i] = from_float<T>(to_float(dy[i]) * slope);
+    dx[i] = from_float<T>(gradient.write(i) * slope);
   }
 };
+
+// f(Gradient) for the type of its tensors.
+template <class F>
+void with_gradient(const char* op, const BatchNormGradient& g, F f) {
+  with_storage(g.dy.dtype(), op, [&](auto zero) {
+    using T = decltype(zero);
+    with_activation(g.act, [&](auto, auto back) {
+      f(zero, Gradient<T, decltype(back)>{data<T>(g.dy), data<T>(g.y), data<T>(g.passed), back});
+    });
+  });
+}
 
 const double2* pairs(const Tensor& sums) {
   return static_cast<const double2*>(sums.raw());
@@ -180,50 +220,59 @@ void batch_norm_affine(const Tensor& mean, const Tensor& inverse, const Tensor& 
 }
 
 void batch_norm(const Tensor& x, const Tensor& mean, const Tensor& inverse, const Tensor& weight,
-                const Tensor& bias, const Tensor& y) {
+                const Tensor& bias, const BatchNormAfter& after, const Tensor& y) {
   with_storage(x.dtype(), "batch_norm", [&](auto zero) {
     using T = decltype(zero);
-    Normalize<T> f{
-        data<T>(x), data<float>(mean), data<float>(inverse), data<float>(weight), data<float>(bias),
-        data<T>(y), x.dim(-1)};
-    map_columns("batch_norm", f, row_count(x), x.dim(-1));
+    with_activation(after.act, [&](auto act, auto) {
+      Normalize<T, decltype(act)> f{data<T>(x),
+                                    data<float>(mean),
+                                    data<float>(inverse),
+                                    data<float>(weight),
+                                    data<float>(bias),
+                                    data<T>(after.residual),
+                                    act,
+                                    data<T>(y),
+                                    x.dim(-1)};
+      map_columns("batch_norm", f, row_count(x), x.dim(-1));
+    });
   });
 }
 
-void batch_norm_grad_parameters(const Tensor& x, const Tensor& dy, const Tensor& mean, const Tensor& inverse,
-                                const Tensor& dweight, const Tensor& dbias) {
-  with_storage(x.dtype(), "batch_norm_grad_parameters", [&](auto zero) {
+void batch_norm_grad_parameters(const Tensor& x, const BatchNormGradient& g, const Tensor& mean,
+                                const Tensor& inverse, const Tensor& dweight, const Tensor& dbias) {
+  with_gradient("batch_norm_grad_parameters", g, [&](auto zero, auto gradient) {
     using T = decltype(zero);
     ColumnPieces pieces(row_count(x), x.dim(-1));
-    ParameterTerms<T> terms{data<T>(x), data<T>(dy), data<float>(mean), x.dim(-1)};
+    ParameterTerms<T, decltype(gradient.back)> terms{data<T>(x), gradient, data<float>(mean), x.dim(-1)};
     Tensor sums = column_sums("batch_norm_grad_parameters", terms, pieces, x.device());
     launch("combine_parameter_grads", combine_parameter_grads, one_thread_per(pieces.cols), pairs(sums),
            pieces, data<float>(inverse), data<float>(dweight), data<float>(dbias));
   });
 }
 
-void batch_norm_grad_input(const Tensor& x, const Tensor& dy, const Tensor& mean, const Tensor& inverse,
-                           const Tensor& weight, const Tensor& dweight, const Tensor& dbias,
-                           const Tensor& dx) {
+void batch_norm_grad_input(const Tensor& x, const BatchNormGradient& g, const Tensor& mean,
+                           const Tensor& inverse, const Tensor& weight, const Tensor& dweight,
+                           const Tensor& dbias, const Tensor& dx) {
   if (x.numel() == 0) return;
-  with_storage(x.dtype(), "batch_norm_grad_input", [&](auto zero) {
+  with_gradient("batch_norm_grad_input", g, [&](auto zero, auto gradient) {
     using T = decltype(zero);
     float share = static_cast<float>(1.0 / static_cast<double>(row_count(x)));
-    NormalizeGrad<T> f{data<T>(x),          data<T>(dy),
-                       data<float>(mean),   data<float>(inverse),
-                       data<float>(weight), data<float>(dweight),
-                       data<float>(dbias),  share,
-                       data<T>(dx),         x.dim(-1)};
+    NormalizeGrad<T, decltype(gradient.back)> f{data<T>(x),          gradient,
+                                                data<float>(mean),   data<float>(inverse),
+                                                data<float>(weight), data<float>(dweight),
+                                                data<float>(dbias),  share,
+                                                data<T>(dx),         x.dim(-1)};
     map_columns("batch_norm_grad_input", f, row_count(x), x.dim(-1));
   });
 }
 
-void batch_norm_grad_input_frozen(const Tensor& dy, const Tensor& inverse, const Tensor& weight,
+void batch_norm_grad_input_frozen(const BatchNormGradient& g, const Tensor& inverse, const Tensor& weight,
                                   const Tensor& dx) {
-  with_storage(dy.dtype(), "batch_norm_grad_input_frozen", [&](auto zero) {
+  with_gradient("batch_norm_grad_input_frozen", g, [&](auto zero, auto gradient) {
     using T = decltype(zero);
-    ScaleChannels<T> f{data<T>(dy), data<float>(inverse), data<float>(weight), data<T>(dx), dy.dim(-1)};
-    map_columns("batch_norm_grad_input_frozen", f, row_count(dy), dy.dim(-1));
+    ScaleChannels<T, decltype(gradient.back)> f{gradient, data<float>(inverse), data<float>(weight),
+                                                data<T>(dx), g.dy.dim(-1)};
+    map_columns("batch_norm_grad_input_frozen", f, row_count(g.dy), g.dy.dim(-1));
   });
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/ops.h"
+#include "kernels/unary.h"
 #include "tests/golden.h"
 
 using namespace graft;
@@ -151,6 +152,115 @@ TEST_CASE("batch_norm: every device and type agrees with f64 on the CPU") {
   }
 }
 
+TEST_CASE("batch_norm: with residual and activation, the bits of one step after the other") {
+  on_every_device([](Device device) {
+    for (Shape shape : {Shape{5, 3}, Shape{2, 3, 1, 17}, Shape{1100, 33}, Shape{2, 1}}) {
+      for (bool train : {true, false}) {
+        for (Activation act : {Activation::none, Activation::relu, Activation::relu6}) {
+          for (bool adds : {false, true}) {
+            INFO(to_text(shape) << (train ? 1 : 0) << static_cast<int>(act) << (adds ? 1 : 0));
+            auto results = [&](bool fused) {
+              Layer layer(shape.back(), DType::f32, true, device);
+              // Wide enough for some to be above 6.
+              Tensor in = random_tensor(shape, 1, DType::f32);
+              kernels::scale(in, 9, in);
+              Var x(in.to(device), true), residual(in.to(device).clone(), true);
+              BatchNorm how;
+              if (fused) {
+                how.act = act;
+                if (adds) how.residual = residual;
+              }
+              auto op = train ? batch_norm_train : batch_norm_frozen;
+              Var y = op(x, layer.weight, layer.bias, layer.mean, layer.variance, how);
+              if (!fused && adds) y = add(y, residual);
+              if (!fused && act == Activation::relu) y = relu(y);
+              if (!fused && act == Activation::relu6) y = relu6(y);
+              backward(y, random_tensor(shape, 2, DType::f32).to(device));
+              std::vector<Tensor> all = {y.value(), x.grad(), layer.weight.grad(), layer.bias.grad()};
+              if (adds) all.push_back(residual.grad());
+              return all;
+            };
+            auto got = results(true), expected = results(false);
+            for (size_t i = 0; i < got.size(); ++i) {
+              CHECK_MESSAGE(bit_equal(got[i].to(kCpu), expected[i].to(kCpu)), "result " << i);
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("batch_norm: gradient with residual and activation") {
+  on_every_cpu_level([] {
+    for (bool train : {true, false}) {
+      Layer layer(3, DType::f64, false);
+      for (Activation act : {Activation::relu, Activation::relu6}) {
+        Tensor x = random_tensor({4, 5, 3}, 1), residual = random_tensor({4, 5, 3}, 2);
+        kernels::scale(residual, 4, residual);
+        check_gradients(
+            [&](const std::vector<Var>& v) {
+              auto op = train ? batch_norm_train : batch_norm_frozen;
+              return op(v[0], v[1], v[2], layer.mean.clone(), layer.variance.clone(), {1e-5, 0.1, act, v[3]});
+            },
+            {x, layer.weight.value(), layer.bias.value(), residual});
+      }
+    }
+  });
+}
+
+TEST_CASE("batch_norm: bf16 with residual and activation agrees with f64 on the CPU") {
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    for (bool train : {true, false}) {
+      Tensor in = random_tensor({1100, 33}, 1, DType::bf16),
+             other = random_tensor({1100, 33}, 2, DType::bf16);
+      Tensor dy = random_tensor({1100, 33}, 3, DType::bf16);
+      auto results = [&](Device on, DType type, DType wide) {
+        Layer layer(33, wide, true, on);
+        Var x(in.to(type).to(on), true), residual(other.to(type).to(on), true);
+        auto op = train ? batch_norm_train : batch_norm_frozen;
+        Var y = op(x, layer.weight, layer.bias, layer.mean, layer.variance,
+                   {1e-5, 0.1, Activation::relu, residual});
+        backward(y, dy.to(type).to(on));
+        return std::vector{y.value(), x.grad(), residual.grad(), layer.weight.grad(), layer.bias.grad()};
+      };
+      auto got = results(device, DType::bf16, DType::f32), expected = results(kCpu, DType::f64, DType::f64);
+      for (size_t i = 0; i < got.size(); ++i) {
+        double bar = i < 3 ? tolerance(DType::bf16) : tolerance(DType::f32);
+        CHECK_MESSAGE(max_relative_difference(got[i].to(kCpu), expected[i]) <= bar, "result " << i);
+      }
+    }
+  }
+}
+
+TEST_CASE("batch_norm: a residual or an x that is frozen gets no gradient, the other all of it") {
+  for (Device device : devices()) {
+    for (bool train : {true, false}) {
+      for (bool trains_parameters : {true, false}) {
+        auto op = train ? batch_norm_train : batch_norm_frozen;
+        Layer layer(4, DType::f32, trains_parameters, device);
+        Var x(random_tensor({6, 4}, 1, DType::f32).to(device), true);
+        Var residual(random_tensor({6, 4}, 2, DType::f32).to(device), true), fixed = x.detach();
+        auto step = [&](const Var& in, const Var& added) {
+          Var y = op(in, layer.weight, layer.bias, layer.mean.clone(), layer.variance.clone(),
+                     {1e-5, 0.1, Activation::relu, added});
+          backward(y, Tensor::full({6, 4}, 1, DType::f32, device));
+          return y.value().to(kCpu);
+        };
+        Tensor y = step(fixed, residual), passed = residual.grad().to(kCpu);
+        CHECK_FALSE(fixed.grad().defined());
+        for (int64_t i = 0; i < 24; ++i) CHECK(passed.data<float>()[i] == (y.data<float>()[i] > 0 ? 1 : 0));
+        residual.clear_grad();
+        Var none = residual.detach();
+        step(x, none);
+        CHECK(x.grad().defined());
+        CHECK_FALSE(none.grad().defined());
+      }
+    }
+  }
+}
+
 TEST_CASE("batch_norm: only what needs a gradient gets one") {
   for (bool train : {true, false}) {
     auto op = train ? batch_norm_train : batch_norm_frozen;
@@ -228,5 +338,13 @@ TEST_CASE("batch_norm: no rows, and errors") {
         frozen(Tensor::zeros({2, 3}, DType::f64));
       },
       {"batch_norm_frozen", "f32[3]", "f64[3]"});
+  check_throws<Error>(
+      [&] {
+        BatchNorm how;
+        how.residual = Var(Tensor::zeros({3, 2}));
+        batch_norm_frozen(Var(Tensor::zeros({2, 3})), layer.weight, layer.bias, layer.mean, layer.variance,
+                          how);
+      },
+      {"batch_norm_frozen", "residual", "f32[3, 2]", "f32[2, 3]"});
   check_throws<Error>([&] { frozen(Tensor::zeros({3})); }, {"batch_norm_frozen", "two axes", "[3]"});
 }
