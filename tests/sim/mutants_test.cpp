@@ -2,6 +2,7 @@
 // neighbour, results that are too short. A Watch must speak of every one, or the values must be wrong, under
 // every schedule; and of the kernels themselves nothing is said.
 #include "autograd/ops.h"
+#include "kernels/batch_norm.h"
 #include "kernels/clip.h"
 #include "kernels/embedding.h"
 #include "kernels/lamb.h"
@@ -49,6 +50,17 @@ TEST_SUITE("mutants" * doctest::skip(!sim::kWatchBuilt)) {
     check_bound([&] {
       kernels::layer_norm_grad_parameters(x, dy, mean, inverse, dweight, dbias.slice(0, 0, 32).clone());
     });
+  }
+
+  TEST_CASE("batch norm's gradient through ReLU to a residual") {
+    Tensor x = there({70, 33}, 1), mean = there({33}, 2), inverse = there({33}, 3), dweight = there({33}, 4);
+    Tensor dbias = dweight.empty_like();
+    auto gradient = [&](const Tensor& passed) {
+      kernels::BatchNormGradient g{x, x, Activation::relu, passed};
+      kernels::batch_norm_grad_parameters(x, g, mean, inverse, dweight, dbias);
+    };
+    check_barriers("kernels/cuda/column_sums.h", [&] { gradient(x.empty_like()); });
+    check_bound([&] { gradient(there({70, 32}, 5)); });
   }
 
   TEST_CASE("embedding") {
