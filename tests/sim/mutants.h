@@ -82,7 +82,8 @@ inline void check_lanes(const std::string& file, const std::function<Tensor()>& 
   }
 }
 
-// A result that is too short for f is told of.
+// A result that is too short for f is told of. By one element: the simulated write happens, and must hit
+// nobody.
 inline void check_bound(const std::function<void()>& f) {
   under_every_schedule([&] { CHECK(said_of(f).find("of an allocation of") != std::string::npos); });
 }
