@@ -3,6 +3,7 @@
 #include "kernels/cuda/conv_windows.h"
 #include "kernels/cuda/depthwise.h"
 #include "kernels/cuda/gemm_tiers.h"
+#include "kernels/cuda/pointwise.h"
 
 namespace graft::kernels::cuda {
 namespace {
@@ -51,6 +52,7 @@ void depthwise_grad_weight(const Tensor& x, const Tensor& dy, const WindowGrid& 
 
 void conv2d(const Tensor& x, const Tensor& weight, ConvWindow window, const ConvEpilogue& epilogue,
             const Tensor& y) {
+  if (is_pointwise(weight.shape(), window)) return pointwise(x, weight, epilogue, y);
   with_storage(x.dtype(), "conv2d", [&](auto zero) {
     using T = decltype(zero);
     WindowGrid grid = forward_grid(x.shape(), weight.shape(), window, y.shape());
@@ -71,6 +73,7 @@ void conv2d(const Tensor& x, const Tensor& weight, ConvWindow window, const Conv
 }
 
 void conv2d_grad_input(const Tensor& dy, const Tensor& weight, ConvWindow window, const Tensor& dx) {
+  if (is_pointwise(weight.shape(), window)) return pointwise_grad_input(dy, weight, dx);
   with_storage(dy.dtype(), "conv2d_grad_input", [&](auto zero) {
     using T = decltype(zero);
     int64_t outputs = weight.dim(0) / window.groups, inputs = weight.dim(3);
@@ -93,6 +96,7 @@ void conv2d_grad_input(const Tensor& dy, const Tensor& weight, ConvWindow window
 }
 
 void conv2d_grad_weight(const Tensor& x, const Tensor& dy, ConvWindow window, const Tensor& dweight) {
+  if (is_pointwise(dweight.shape(), window)) return pointwise_grad_weight(x, dy, dweight);
   with_storage(x.dtype(), "conv2d_grad_weight", [&](auto zero) {
     using T = decltype(zero);
     WindowGrid grid = forward_grid(x.shape(), dweight.shape(), window, dy.shape());
