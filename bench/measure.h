@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace graft::bench {
@@ -35,6 +36,14 @@ struct Timing {
   double spread = 0;  // (90th - 10th percentile) / median
 };
 
+// Of at least one measurement.
+inline Timing timing_of(std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  size_t n = seconds.size();
+  double median = seconds[n / 2];
+  return {median, (seconds[n * 9 / 10] - seconds[n / 10]) / median};
+}
+
 // One timing per contender. Each runs once before the clock starts; then all take turns `repeats` times.
 inline std::vector<Timing> measure(const std::vector<Contender>& contenders, int repeats) {
   std::vector<std::vector<double>> seconds(contenders.size());
@@ -48,11 +57,7 @@ inline std::vector<Timing> measure(const std::vector<Contender>& contenders, int
     }
   }
   std::vector<Timing> timings;
-  for (auto& s : seconds) {
-    std::sort(s.begin(), s.end());
-    double median = s[s.size() / 2];
-    timings.push_back({median, (s[s.size() * 9 / 10] - s[s.size() / 10]) / median});
-  }
+  for (auto& s : seconds) timings.push_back(timing_of(std::move(s)));
   return timings;
 }
 

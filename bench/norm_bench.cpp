@@ -1,10 +1,14 @@
 // Memory-bound operations of a convolutional network's training step next to a plain copy of the same size on
 // the same threads: bytes/s counts what each must read and write once, so the ratio to `copy` is the share of
 // the bound reached.
+//
+//   norm_bench [--json FILE] [Google Benchmark's options]
 #include <benchmark/benchmark.h>
 
 #include <cmath>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -150,4 +154,19 @@ BENCHMARK(max_pool)->Arg(0)->Arg(1)->ArgName("backward")->UseRealTime();
 
 }  // namespace
 
-BENCHMARK_MAIN();
+// --json FILE is the other benchmarks' way to say --benchmark_out.
+int main(int argc, char** argv) {
+  std::vector<std::string> arguments(argv, argv + argc);
+  for (size_t i = 1; i + 1 < arguments.size(); ++i) {
+    if (arguments[i] != "--json") continue;
+    arguments[i] = "--benchmark_out=" + arguments[i + 1];
+    arguments[i + 1] = "--benchmark_out_format=json";
+  }
+  std::vector<char*> given;
+  for (std::string& a : arguments) given.push_back(a.data());
+  int count = static_cast<int>(given.size());
+  benchmark::Initialize(&count, given.data());
+  if (benchmark::ReportUnrecognizedArguments(count, given.data())) return 64;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
