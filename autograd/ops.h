@@ -102,6 +102,22 @@ Var dropout(const Var& x, double p, uint64_t seed);
 // Softmax over the last axis.
 Var softmax(const Var& x);
 
+struct Attention {
+  double scale = 1;  // of q . k: 1 / sqrt(D) in most models, 1 in T5
+  // Query i sees key j only where j <= i + Tk - Tq: the last query sees every key, as when new tokens follow
+  // those whose keys are kept.
+  bool causal = false;
+  // i64 [B], 0 to Tk: the batch entry's keys from its length on are padding. Undefined: all are keys.
+  Tensor lengths = {};
+};
+// softmax(scale q k^T + bias) v, for each batch entry and head (Vaswani et al., 2017). q [B, Tq, H, D], k and
+// v [B, Tk, H, D]: a linear layer's [B, T, H D] under another shape; bias [H or 1, Tq, Tk] or undefined, the
+// same for the whole batch, as T5's bias for relative positions -> [B, Tq, H, D]. A query that sees no key
+// gives 0. Neither direction makes a [Tq, Tk] matrix but the bias's own gradient: what backward keeps is the
+// inputs, the result and one number per row (Rabe and Staats, 2021; Dao et al., 2022; Dao, 2023). Throws
+// DataError for a length out of range.
+Var attention(const Var& q, const Var& k, const Var& v, const Var& bias, const Attention& how);
+
 struct CrossEntropy {
   double label_smoothing = 0;  // the target is (1 - s) one-hot + s / classes
   // [classes], the type of the logits; the mean is weighted by the labels' weights.

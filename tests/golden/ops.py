@@ -234,6 +234,32 @@ def adam():
             put(f"optimizer.{name}.{i}", torch.stack(path[i]))
 
 
+def attention():
+    """Plain softmax over whole rows, [B, T, H, D]. A query that sees no key is left at 0."""
+    batch, heads, size = 3, 2, 5
+    k = 0
+    for queries, keys in ((4, 4), (3, 6), (6, 3)):
+        for causal in (False, True):
+            for shared in (False, True):
+                q, key, v = (rounded(batch, t, heads, size).requires_grad_() for t in (queries, keys, keys))
+                bias = rounded(1 if shared else heads, queries, keys).requires_grad_()
+                lengths = torch.tensor([keys, 2, 0])
+                s = 0.3 * torch.einsum("bihd,bjhd->bhij", q, key) + bias
+                j, i = torch.arange(keys), torch.arange(queries)[:, None]
+                visible = (j < lengths[:, None, None, None]) & (j <= i + (keys - queries if causal else keys))
+                sees = visible.any(-1, keepdim=True)
+                p = s.masked_fill(~visible & sees, -torch.inf).softmax(-1) * sees
+                y = torch.einsum("bhij,bjhd->bihd", p, v)
+                dy = rounded(*y.shape)
+                y.backward(dy)
+                named = {"q": q, "k": key, "v": v, "bias": bias, "lengths": lengths, "causal": torch.tensor(int(causal)),
+                         "y": y, "dy": dy, "dq": q.grad, "dk": key.grad, "dv": v.grad, "dbias": bias.grad}
+                for name, t in named.items():
+                    put(f"attention.{k}.{name}", t)
+                k += 1
+    put("attention.cases", torch.tensor(k))
+
+
 batch_norm()
 max_pool()
 cross_entropy()
@@ -243,6 +269,7 @@ row_norms()
 embedding()
 activations()
 adam()
+attention()
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.json")
 with open(path, "w") as f:
     f.write("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in out.items()) + "\n}\n")
