@@ -63,6 +63,13 @@ void add_products(std::vector<KernelExample>& all) {
         str("conv2d_", t), "3 x 3, 32 to 64 channels, 1 x 16 x 16" + of, t, {{1, 16, 16, 32}, {64, 3, 3, 32}},
         [](const auto& x) { return conv2d(x[0], x[1], {}, {.stride = 1, .padding = 1}); }));
   }
+  for (DType t : {DType::f32, DType::bf16}) {
+    const Shape heads = {1, 64, 2, 64};
+    all.push_back(forward_and_backward(
+        str("attention_", t), str("64 queries and keys, 2 heads of 64, causal, ", t), t,
+        {heads, heads, heads},
+        [](const auto& x) { return attention(x[0], x[1], x[2], {}, {.causal = true}); }));
+  }
   all.push_back(forward_and_backward(
       "conv2d_depthwise", "3 x 3, 64 channels, 1 x 16 x 16, f32", DType::f32,
       {{1, 16, 16, 64}, {64, 3, 3, 1}},

@@ -6,8 +6,9 @@
 
 namespace graft::app {
 
-// "softmax.cu:31" for each code that the simulator describes as "..., graft+0x5a8c4", by the addr2line of
-// binutils; where that is not installed or knows nothing, the code as it is.
+// "softmax_rows, softmax.cu" for each code that the simulator describes as "..., graft+0x5a8c4", with the
+// line where the program has debug information; by the addr2line of binutils. Where that is not installed or
+// knows nothing, the code as it is.
 std::vector<std::string> source_places(const std::vector<std::string>& codes);
 
 }  // namespace graft::app
