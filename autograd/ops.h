@@ -3,6 +3,8 @@
 // I].
 #pragma once
 
+#include <memory>
+
 #include "autograd/var.h"
 #include "kernels/conv2d.h"
 
@@ -99,6 +101,8 @@ Var reshape(const Var& x, const Shape& shape);
 // Each element is zero with probability p, else divided by 1 - p. Which ones is a function of (seed, index)
 // alone.
 Var dropout(const Var& x, double p, uint64_t seed);
+// The same, with a seed that changes from step to step of a recorded step (core/step_graph.h).
+Var dropout(const Var& x, double p, std::shared_ptr<const uint64_t> seed);
 // Softmax over the last axis.
 Var softmax(const Var& x);
 

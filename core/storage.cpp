@@ -7,6 +7,7 @@
 #include "core/accelerator.h"
 #include "core/block_cache.h"
 #include "core/error.h"
+#include "core/step_pool.h"
 
 namespace graft {
 namespace {
@@ -54,13 +55,15 @@ std::shared_ptr<Storage> Storage::allocate(int64_t bytes, Device device) {
   GRAFT_CHECK(bytes >= 0, "storage: negative size ", bytes);
   GRAFT_CHECK_AS(MemoryError, bytes <= (int64_t{1} << 46), "out of memory: could not get ",
                  bytes_text(static_cast<double>(bytes)));
-  return std::shared_ptr<Storage>(new Storage(cache_of(device), bytes, device));
+  BlockCache* pool = device.is_cuda() ? StepPool::active(device) : nullptr;
+  return std::shared_ptr<Storage>(new Storage(pool ? *pool : cache_of(device), bytes, device));
 }
 
 Storage::Storage(BlockCache& cache, int64_t bytes, Device device)
     : cache_(cache), bytes_(bytes), device_(device), data_(cache.take(bytes)) {}
 
 Storage::~Storage() {
+  if (device_.is_cuda() && StepPool::takes_back(cache_, data_, bytes_, device_)) return;
   cache_.give(data_, bytes_);
 }
 

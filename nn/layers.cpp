@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/rng.h"
+#include "core/step_graph.h"
 #include "kernels/batch_norm.h"
 
 namespace graft::nn {
@@ -87,7 +88,9 @@ Var BatchNorm2d::forward(const Var& x, Activation activation, const Var& residua
   step.act = activation;
   step.residual = residual;
   if (keeps_statistics()) return seen(batch_norm_frozen(x, weight.var, bias.var, mean, variance, step));
-  if (num_batches_tracked.freeze != Freeze::frozen) ++*num_batches_tracked.value.data<int64_t>();
+  if (num_batches_tracked.freeze != Freeze::frozen) {
+    every_step("batch norm", [count = num_batches_tracked.value] { ++*count.data<int64_t>(); });
+  }
   return seen(batch_norm_train(x, weight.var, bias.var, mean, variance, step));
 }
 
@@ -102,8 +105,12 @@ void Dropout::set_p(double p) {
 
 Var Dropout::forward(const Var& x) {
   if (!training() || p_ == 0) return seen(x);
-  auto words = philox(seed_, draws_++, 0);  // a seed of its own for each draw
-  return seen(dropout(x, p_, words[0] | uint64_t{words[1]} << 32));
+  auto seed = std::make_shared<uint64_t>();  // of its own for each draw
+  every_step("dropout", [this, seed] {
+    auto words = philox(seed_, draws_++, 0);
+    *seed = words[0] | uint64_t{words[1]} << 32;
+  });
+  return seen(dropout(x, p_, seed));
 }
 
 Var activate(const Var& x, Activation activation) {

@@ -7,6 +7,7 @@
 
 #include "core/env.h"
 #include "core/error.h"
+#include "kernels/cuda/recording.h"
 
 namespace graft::kernels::cuda {
 namespace {
@@ -61,9 +62,20 @@ bool begin_launch(const char* name, const Work& work, [[maybe_unused]] const voi
   return true;
 }
 
-#ifndef GRAFT_SIM
+#ifdef GRAFT_SIM
+bool is_recording() {
+  return Recording::here() != nullptr;
+}
+void record(const char* name, const void* kernel, std::function<void()> play) {
+  Recording::here()->kernel(name, kernel, std::move(play));
+}
+#else
+cudaError_t start(const char* name, const void* kernel, const cudaLaunchConfig_t& config, void** arguments) {
+  if (Recording* recording = Recording::here()) return recording->kernel(name, kernel, config, arguments);
+  return cudaLaunchKernelExC(&config, kernel, arguments);
+}
 void end_launch(const char* name, const Work& work, cudaError_t status) {
-  if (status == cudaSuccess && env::sync()) status = cudaStreamSynchronize(stream());
+  if (status == cudaSuccess && env::sync() && !Recording::here()) status = cudaStreamSynchronize(stream());
   GRAFT_CHECK_AS(DeviceError, status == cudaSuccess, "kernel ", name, ": ", cudaGetErrorString(status), " (",
                  to_text(work), ")");
 }

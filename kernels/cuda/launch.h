@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <tuple>
 
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/runtime.h"
@@ -35,7 +37,12 @@ inline Work one_block_per(int64_t n, unsigned threads, size_t shared_bytes = 0) 
 namespace detail {
 // Checks and traces; false where there is nothing to do. `kernel` is the function that is started.
 bool begin_launch(const char* name, const Work& work, const void* kernel);
-#ifndef GRAFT_SIM
+#ifdef GRAFT_SIM
+// Where this thread records a step (recording.h), `play` is kept for later instead of being called.
+bool is_recording();
+void record(const char* name, const void* kernel, std::function<void()> play);
+#else
+cudaError_t start(const char* name, const void* kernel, const cudaLaunchConfig_t& config, void** arguments);
 void end_launch(const char* name, const Work& work, cudaError_t status);
 #endif
 }  // namespace detail
@@ -46,6 +53,15 @@ void launch(const char* name, void (*kernel)(Parameters...), const Work& work,
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "launch: one argument for each parameter");
   if (!detail::begin_launch(name, work, reinterpret_cast<const void*>(kernel))) return;
 #ifdef GRAFT_SIM
+  if (detail::is_recording()) {
+    std::tuple<Parameters...> values(static_cast<Parameters>(arguments)...);
+    detail::record(name, reinterpret_cast<const void*>(kernel), [name, kernel, work, values] {
+      auto start = kernel;  // these two on the stack, as those of a launch: a watched kernel may read them
+      auto now = values;
+      sim::run(name, work.grid, work.block, work.shared_bytes, [&] { std::apply(start, now); });
+    });
+    return;
+  }
   sim::run(name, work.grid, work.block, work.shared_bytes,
            [&] { kernel(static_cast<Parameters>(arguments)...); });
 #else
@@ -54,7 +70,12 @@ void launch(const char* name, void (*kernel)(Parameters...), const Work& work,
   config.blockDim = work.block;
   config.dynamicSmemBytes = work.shared_bytes;
   config.stream = stream();
-  detail::end_launch(name, work, cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+  std::tuple<Parameters...> values(static_cast<Parameters>(arguments)...);
+  auto start = [&](auto&... each) {
+    void* pointers[] = {static_cast<void*>(&each)..., nullptr};
+    return detail::start(name, reinterpret_cast<const void*>(kernel), config, pointers);
+  };
+  detail::end_launch(name, work, std::apply(start, values));
 #endif
 }
 

@@ -8,7 +8,9 @@
 #include "core/accelerator.h"
 #include "core/env.h"
 #include "core/error.h"
+#include "core/step_graph.h"
 #include "kernels/cuda/copy.h"
+#include "kernels/cuda/recording.h"
 
 namespace graft {
 namespace {
@@ -16,6 +18,11 @@ namespace {
 using kernels::cuda::check;
 using kernels::cuda::DeviceFacts;
 using kernels::cuda::Fault;
+using kernels::cuda::kCopyInPart;
+using kernels::cuda::kDownload;
+using kernels::cuda::kUpload;
+using kernels::cuda::kWait;
+using kernels::cuda::Recording;
 
 // What CUDA calls the device; graft counts only those that its kernels run on.
 struct Gpu : BlockSource {
@@ -42,7 +49,11 @@ struct Gpu : BlockSource {
   void* take(int64_t bytes) override {
     prepare();
     void* block = nullptr;
+    // While a step is recorded CUDA refuses to allocate, for fear that it is meant to be a part of the step.
+    cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+    check(cudaThreadExchangeStreamCaptureMode(&mode), "allowing memory to be got");
     cudaError_t status = cudaMalloc(&block, static_cast<size_t>(bytes));
+    check(cudaThreadExchangeStreamCaptureMode(&mode), "allowing memory no more to be got");
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();  // forgets it: the caller may give memory back and try again
       return nullptr;
@@ -58,6 +69,7 @@ struct Gpu : BlockSource {
   std::string name() const override { return to_text(Device{Device::Type::cuda, index}); }
 
   void synchronize() {
+    Recording::refuse("waiting for the device", kWait);
     prepare();
     check(cudaStreamSynchronize(stream), "waiting for the device");
     Fault found = *fault;
@@ -110,6 +122,7 @@ class Gpus : public Accelerator {
   // The CPU's memory is pageable: CUDA has read `from` when the call returns, but for a GPU that shares the
   // CPU's page tables and may read it in its own time.
   void upload(int index, void* to, const void* from, int64_t bytes) override {
+    Recording::refuse(str("a copy of ", bytes, " bytes from the CPU"), kUpload);
     Gpu& on = gpu(index);
     on.prepare();
     check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, on.stream),
@@ -119,6 +132,7 @@ class Gpus : public Accelerator {
     }
   }
   void download(int index, void* to, const void* from, int64_t bytes) override {
+    Recording::refuse(str("a copy of ", bytes, " bytes to the CPU"), kDownload);
     Gpu& on = gpu(index);
     on.prepare();
     check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, on.stream),
@@ -126,6 +140,8 @@ class Gpus : public Accelerator {
     on.synchronize();
   }
   void copy(int to_index, void* to, int from_index, const void* from, int64_t bytes) override {
+    if (running_part()) Recording::refuse("a copy from tensor to tensor", kCopyInPart);
+    if (to_index != from_index) Recording::refuse("a copy between devices", kWait);
     Gpu &target = gpu(to_index), &source = gpu(from_index);
     target.prepare();
     if (&target == &source) {

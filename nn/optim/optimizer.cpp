@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "core/step_graph.h"
+
 namespace graft::nn {
 namespace {
 
@@ -61,9 +63,15 @@ void Optimizer::begin(Slot& slot) const {
   }
 }
 
-void Optimizer::step(double lr) {
+std::function<void(double)> Optimizer::prepared() {
+  struct Moving {
+    size_t group;
+    std::vector<Slot*> slots;
+    std::vector<Slot> now;  // the same, each with a Var of its own: its value, and its gradient of now
+  };
+  auto all = std::make_shared<std::vector<Moving>>();
   for (size_t g = 0; g < groups_.size(); ++g) {
-    std::vector<Slot*> moving;
+    Moving moving{g, {}, {}};
     for (Slot& slot : slots_[g]) {
       Tensor grad = slot.parameter.grad();
       if (!slot.parameter.needs_grad() || !grad.defined()) continue;
@@ -72,13 +80,31 @@ void Optimizer::step(double lr) {
                   " is not contiguous, so it cannot be moved in place");
       GRAFT_CHECK(grad.shape() == value.shape() && grad.dtype() == value.dtype(), "optimizer: ", slot.name,
                   " is ", value, ", its gradient ", grad);
-      if (slot.tensors.empty()) begin(slot);
-      moving.push_back(&slot);
+      if (slot.tensors.empty()) {
+        GRAFT_CHECK(
+            !is_recording_step(), "optimizer: ", slot.name,
+            " gets its first gradient in a step that is recorded; its state would start anew each time "
+            "the recording is played. Run a step with it before");
+        begin(slot);
+      }
+      moving.slots.push_back(&slot);
+      moving.now.push_back(slot);
+      moving.now.back().parameter = Var(value, true);
+      moving.now.back().parameter.set_grad(grad);
     }
-    if (moving.empty()) continue;
-    for (Slot* slot : moving) ++slot->steps;
-    update({moving.begin(), moving.end()}, lr * groups_[g].lr_scale, groups_[g].weight_decay);
+    if (!moving.slots.empty()) all->push_back(std::move(moving));
   }
+  return [this, all](double lr) {
+    for (Moving& moving : *all) {
+      std::vector<const Slot*> slots;
+      for (size_t i = 0; i < moving.slots.size(); ++i) {
+        moving.now[i].steps = ++moving.slots[i]->steps;
+        slots.push_back(&moving.now[i]);
+      }
+      const ParameterGroup& group = groups_[moving.group];
+      update(slots, lr * group.lr_scale, group.weight_decay);
+    }
+  };
 }
 
 void Optimizer::zero_grad() {

@@ -1,6 +1,7 @@
 // Optimizers: parameters in groups, each with its own factor on the learning rate and its own weight decay.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -34,7 +35,10 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   // One step with the gradients that backward() collected.
-  void step(double lr);
+  void step(double lr) { prepared()(lr); }
+  // The same in two halves, for a step that is recorded (core/step_graph.h): takes the gradients as they are
+  // now and returns what steps with them, as often as it is called. It refers to the optimizer.
+  std::function<void(double lr)> prepared();
   // Forgets the gradients of all parameters.
   void zero_grad();
 

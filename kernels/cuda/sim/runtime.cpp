@@ -7,7 +7,9 @@
 
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/step_graph.h"
 #include "kernels/cuda/copy.h"
+#include "kernels/cuda/recording.h"
 #include "kernels/cuda/sim/arena.h"
 #include "kernels/cuda/sim/memory.h"
 #include "kernels/cuda/sim/sanitizers.h"
@@ -16,6 +18,11 @@ namespace graft {
 namespace {
 
 using kernels::cuda::Fault;
+using kernels::cuda::kCopyInPart;
+using kernels::cuda::kDownload;
+using kernels::cuda::kUpload;
+using kernels::cuda::kWait;
+using kernels::cuda::Recording;
 
 // cudaMalloc aligns to 256 bytes, and kernels may count on it. No block is larger than a GPU's memory.
 struct Memory : BlockSource {
@@ -51,16 +58,28 @@ class SimulatedDevice : public Accelerator {
   BlockSource& memory(int) override { return memory_; }
 
   void synchronize(int) override {
+    Recording::refuse("waiting for the device", kWait);
     Fault found = fault_;
     fault_ = {};
     if (found.raise) found.raise(found.values);
   }
-  void upload(int, void* to, const void* from, int64_t bytes) override { move(to, from, bytes); }
+  void upload(int, void* to, const void* from, int64_t bytes) override {
+    Recording::refuse(str("a copy of ", bytes, " bytes from the CPU"), kUpload);
+    move(to, from, bytes);
+  }
   void download(int index, void* to, const void* from, int64_t bytes) override {
+    Recording::refuse(str("a copy of ", bytes, " bytes to the CPU"), kDownload);
     move(to, from, bytes);
     synchronize(index);
   }
-  void copy(int, void* to, int, const void* from, int64_t bytes) override { move(to, from, bytes); }
+  void copy(int, void* to, int, const void* from, int64_t bytes) override {
+    if (running_part()) Recording::refuse("a copy from tensor to tensor", kCopyInPart);
+    if (Recording* recording = Recording::here()) {
+      recording->copy([=] { move(to, from, bytes); });
+    } else {
+      move(to, from, bytes);
+    }
+  }
 
   void copy_strided(const Tensor& from, const Tensor& to) override { kernels::cuda::copy_strided(from, to); }
   void convert(const Tensor& from, const Tensor& to) override { kernels::cuda::convert(from, to); }
