@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/ops.h"
+#include "core/accelerator.h"
 #include "kernels/binary.h"
 #include "nn/layers.h"
 #include "nn/optim/optimizer.h"
