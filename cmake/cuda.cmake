@@ -41,9 +41,9 @@ function(graft_cuda_compile target)
                         CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/scripts/ptxas_report)
   set(flags "-gencode=arch=compute_80,code=[sm_80,compute_80]" -gencode=arch=compute_90a,code=sm_90a
       --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra
-      -Xptxas=-v,--warn-on-spills,--warn-on-local-memory-usage,--warning-as-error)
+      -Xptxas=-v,--warn-on-spills,--warn-on-local-memory-usage)
   if(GRAFT_WERROR)
-    list(APPEND flags -Werror=all-warnings)
+    list(APPEND flags -Werror=all-warnings -Xptxas=--warning-as-error)
   endif()
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${flags}>")
 endfunction()
