@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What cuda_bench measures of whole networks and optimizers, in PyTorch on the same GPU: training steps and classification
 of random pictures that are on the device already, with channels_last, autocast for bf16 and cudnn.benchmark, first as is,
-then compiled; AdamW with fused=True; and ResNet-50's convolutions, whose best of cuDNN PyTorch finds. Writes after each
-case, so that a run that is cut short leaves what it has.
+then compiled; AdamW with fused=True; attention by the fastest of PyTorch's ways; and ResNet-50's convolutions, whose best of
+cuDNN PyTorch finds. Writes after each case, so that a run that is cut short leaves what it has.
 
   bench/train_vs_pytorch.py [--json FILE] [--seconds S] [--dry]      scripts/gpu_check calls it
 """
@@ -177,6 +177,41 @@ def convolution(run, case, batch, dtype, direction):
         dy, x, weight, None, [stride, stride], [padding, padding], [1, 1], False, [0, 0], 1, wanted), 30, clear=True)
 
 
+def attention(run, shape, causal, backward):
+    batch, tokens, heads, size = (2, 16, 2, 8) if run.dry else shape
+    kind = torch.float32 if run.dry else torch.bfloat16
+
+    def tensor():
+        # As graft has it in memory, [B, T, H, D], in PyTorch's order of axes.
+        return torch.randn(batch, tokens, heads, size, device=run.device, dtype=kind).transpose(1, 2).requires_grad_(backward)
+
+    q, k, v, dy = tensor(), tensor(), tensor(), tensor().detach()
+
+    def step():
+        with torch.set_grad_enabled(backward):
+            return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+    def measure():
+        if not backward:
+            return run.timed(step, 30, clear=True)
+        y = step()
+        return run.timed(lambda: torch.autograd.grad(y, (q, k, v), dy, retain_graph=True), 30, clear=True)
+
+    best = {}
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    for backend in [SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]:
+        if backend == SDPBackend.MATH and best:
+            break
+        try:
+            with sdpa_kernel(backend):
+                found = {**measure(), "backend": str(backend)}
+        except RuntimeError:  # not for this device or shape
+            continue
+        if not best or found.get("seconds", 0) < best.get("seconds", 0):
+            best = found
+    return best
+
+
 def conv_name(case):
     size, channels, outputs, kernel, stride, _ = case
     return f"{size}^2 {channels}->{outputs} {kernel}x{kernel}" + (f"/{stride}" if stride > 1 else "")
@@ -204,6 +239,12 @@ def main():
         run.case(f"classify {name}, batch {batch}", dtype, lambda: classify(run, name, small(batch), dtype, False),
                  compiled=False)
     run.case("AdamW, BERT-base, 109.5M parameters", "f32", lambda: adamw(run))
+    for batch, tokens, heads, size, causal in [(128, 128, 12, 64, False), (32, 384, 12, 64, False), (32, 512, 12, 64, False),
+                                               (16, 1024, 12, 64, True), (4, 4096, 16, 128, False)]:
+        name = f"attention {batch} x {tokens} x {heads} x {size}" + (" causal" if causal else "")
+        for backward in (False, True):
+            run.case(name + (", gradients" if backward else ""), "bf16",
+                     lambda: attention(run, (batch, tokens, heads, size), causal, backward))
     for direction in ("forward", "grad input", "grad weight"):
         for case in resnet50_convolutions():
             if case[1] == 3 and direction == "grad input":

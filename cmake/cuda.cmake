@@ -53,4 +53,5 @@ add_library(graft_cuda OBJECT ${cuda_sources})
 target_link_libraries(graft_cuda PRIVATE graft_options)
 graft_cuda_compile(graft_cuda)
 target_sources(graft PRIVATE $<TARGET_OBJECTS:graft_cuda>)
+set_target_properties(graft PROPERTIES CUDA_ARCHITECTURES OFF)  # Makefiles ask, though it compiles none itself
 target_link_libraries(graft PUBLIC CUDA::cudart_static)

@@ -24,8 +24,8 @@ with tempfile.TemporaryDirectory() as folder:
     parts = report["parts"]
     assert all(part["ok"] for part in parts.values()), parts
     rows = parts["bench"]["rows"]
-    assert {r["group"] for r in rows} == {"matmul", "conv", "rows", "steps", "train"}
-    assert {"G1", "G2", "G3", "G5", "C1", "C2", "C4", "M1", "M2", "M3", "O1", "E1", "E2"} <= {r["row"] for r in rows}
+    assert {r["group"] for r in rows} == {"matmul", "conv", "attention", "rows", "steps", "train"}
+    assert {"G1", "G2", "G3", "G5", "C1", "C2", "C4", "A1", "A3", "A4", "M1", "M2", "M3", "O1", "E1", "E2"} <= {r["row"] for r in rows}
     # Checked and not timed: the simulator says nothing about speed.
     assert not any("graft" in r or "error" in r or "skipped" in r for r in rows)
     assert all(r["checked"] for r in rows if r["group"] != "train")

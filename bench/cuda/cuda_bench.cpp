@@ -1,6 +1,7 @@
 // The CUDA kernels side by side with cuBLASLt, cuDNN and a plain copy, in one run on one GPU.
 //
-//   cuda_bench [--group matmul | conv | rows | steps | train] [--only TEXT] [--repeats N] [--seconds S]
+//   cuda_bench [--group matmul | conv | attention | rows | steps | train] [--only TEXT] [--repeats N]
+//   [--seconds S]
 //   [--json FILE] cuda_bench --dry ...      every case at a small size, checked and not timed; on the
 //   simulator too
 //
@@ -85,15 +86,12 @@ int run(int argc, char** argv) {
     const char* name;
     void (*cases)(Session&);
   };
-  const Group groups[] = {{"matmul", matmul_cases},
-                          {"conv", conv_cases},
-                          {"rows", row_cases},
-                          {"steps", step_cases},
-                          {"train", train_cases}};
+  const Group groups[] = {{"matmul", matmul_cases}, {"conv", conv_cases},  {"attention", attention_cases},
+                          {"rows", row_cases},      {"steps", step_cases}, {"train", train_cases}};
   bool known = settings.group.empty();
   for (const Group& g : groups) known = known || settings.group == g.name;
   GRAFT_CHECK_AS(UsageError, known, "cuda_bench: no group ", printable(settings.group),
-                 "; there are matmul, conv, rows, steps, train");
+                 "; there are matmul, conv, attention, rows, steps, train");
 
   use_device();
   check_the_check();

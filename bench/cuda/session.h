@@ -99,6 +99,7 @@ Reference copy_of(const Tensor& t);
 // The cases, by group.
 void matmul_cases(Session& session);
 void conv_cases(Session& session);
+void attention_cases(Session& session);
 void row_cases(Session& session);
 void step_cases(Session& session);
 void train_cases(Session& session);
