@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include "kernels/cuda/attention_kernels.h"
+#include "kernels/cuda/attention_mma.h"
 #include "kernels/cuda/attention_simt.h"
 
 namespace graft::kernels::cuda {
@@ -52,20 +53,23 @@ bool in_runs(int64_t size, int run, std::initializer_list<const Tensor*> tensors
   return all;
 }
 
-// f(Engine{}) for heads of `size`: up to 64, tiles of 64 x 64; above, of 32 x 32, which leave the room.
+// f(Engine{}) for heads of `size`, in tiles that leave registers and shared memory for the long ones. Tensor
+// cores want whole slices of the head, in runs of 16 bytes of all `tensors`.
 template <class T, class F>
-void with_engine(int64_t size, F&& f) {
+void with_engine(int64_t size, std::initializer_list<const Tensor*> tensors, F&& f) {
   GRAFT_CHECK(size <= kMostHeadSize, "attention: heads of size ", size, "; a CUDA device takes up to ",
               kMostHeadSize);
-  if (size <= 32) {
-    f(SimtAttention<T, 32, 64, 64>{});
-  } else if (size <= 64) {
-    f(SimtAttention<T, 64, 64, 64>{});
-  } else if (size <= 128) {
-    f(SimtAttention<T, 128, 32, 32>{});
-  } else {
-    f(SimtAttention<T, 256, 32, 32>{});
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    if (size % 16 == 0 && size <= 128 && in_runs<T>(size, kPack<T>, tensors)) {
+      if (size <= 32) return f(MmaAttention<32, 64, 64>{});
+      if (size <= 64) return f(MmaAttention<64, 64, 64>{});
+      return f(MmaAttention<128, 64, 32>{});
+    }
   }
+  if (size <= 32) return f(SimtAttention<T, 32, 64, 64>{});
+  if (size <= 64) return f(SimtAttention<T, 64, 64, 64>{});
+  if (size <= 128) return f(SimtAttention<T, 128, 32, 32>{});
+  f(SimtAttention<T, 256, 32, 32>{});
 }
 
 constexpr int kMostShared = 163 * 1024;  // bytes that a block of sm_80 can have
@@ -91,9 +95,10 @@ void attention(const AttentionArguments& a) {
   with_storage(a.q.dtype(), "attention", [&](auto zero) {
     using T = decltype(zero);
     AttentionView<T> view = view_of<T>(a);
-    with_engine<T>(size, [&](auto engine) {
+    std::initializer_list<const Tensor*> tensors = {&a.q, &a.k, &a.v, &a.y};
+    with_engine<T>(size, tensors, [&](auto engine) {
       using Engine = decltype(engine);
-      view.wide = in_runs<T>(size, Engine::kRun, {&a.q, &a.k, &a.v, &a.y});
+      view.wide = in_runs<T>(size, Engine::kRun, tensors);
       launch("attention", attention_forward<Engine>, work_of<Engine, ForwardTiles>(heads, view.queries), view,
              data<T>(a.y));
     });
@@ -111,9 +116,10 @@ void attention_grad(const AttentionGradArguments& g) {
     view.pull = data<float>(pull);
     launch("attention_grad: dy . y", attention_pull<T>, WarpTeam::work(pull.numel()), view, data<T>(a.y),
            pull.numel());
-    with_engine<T>(size, [&](auto engine) {
+    std::initializer_list<const Tensor*> tensors = {&a.q, &a.k, &a.v, &g.dy, &g.dq, &g.dk, &g.dv};
+    with_engine<T>(size, tensors, [&](auto engine) {
       using Engine = decltype(engine);
-      view.wide = in_runs<T>(size, Engine::kRun, {&a.q, &a.k, &a.v, &g.dy, &g.dq, &g.dk, &g.dv});
+      view.wide = in_runs<T>(size, Engine::kRun, tensors);
       if (g.dq.defined()) {
         launch("attention_grad: queries", attention_grad_queries<Engine>,
                work_of<Engine, QueryTiles>(heads, view.queries), view, data<T>(g.dq));

@@ -1,7 +1,7 @@
 // Attention in tiles, forward and backward. Each kernel keeps the rows of its block, queries or keys, and has
 // the other side go by, tile by tile; every sum that it writes is its own, in one order, so nothing is added
-// by more than one block. The products are the Engine's: SimtAttention (attention_simt.h) says which elements
-// a thread has.
+// by more than one block. The products are the Engine's, which also says which elements a thread has:
+// SimtAttention (attention_simt.h) or, on tensor cores, MmaAttention (attention_mma.h).
 //
 // Of a tile's scores the kernels make p = exp(s - lse) and ds = p (dy . v - dy . y), kernels/attention.h.
 #pragma once

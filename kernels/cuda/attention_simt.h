@@ -6,13 +6,7 @@
 
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/team.h"
-
-#ifdef GRAFT_SIM
-#define GRAFT_UNROLL_TWICE
-#else
-// Before a long loop whose turns are independent: unrolled in full, it would have all its loads in registers.
-#define GRAFT_UNROLL_TWICE _Pragma("unroll 2")
-#endif
+#include "kernels/cuda/unroll.h"
 
 namespace graft::kernels::cuda {
 

@@ -15,7 +15,8 @@ namespace graft::sim {
 class Sabotage {
  public:
   enum class Kind : uint8_t {
-    no_barrier,  // the line's __syncthreads is not there; of a vote the answer is each thread's own
+    no_barrier,  // the line's __syncthreads or __syncwarp is not there; of a vote the answer is each thread's
+                 // own
     no_fence,    // the line's __threadfence is not there
     wrong_lane,  // the line's shuffle reads the neighbour of the lane that it names
   };
