@@ -7,6 +7,7 @@
 #include "bench/cuda/session.h"
 #include "core/accelerator.h"
 #include "core/error.h"
+#include "core/step_graph.h"
 #include "nn/models/registry.h"
 #include "nn/optim/optimizer.h"
 #include "transfer/compute.h"
@@ -19,6 +20,7 @@ struct TrainCase {
   const char* model;
   int64_t batch;
   DType precision;
+  bool recorded = false;  // the step's launches are played as one CUDA graph (core/step_graph.h)
 };
 
 struct Photos {
@@ -57,17 +59,22 @@ nlohmann::json train(const Session& session, const TrainCase& c) {
   for (const nn::NamedTensor& t : nn::named_parameters(*network))
     group.parameters.push_back(t.parameter->var);
   nn::Sgd optimizer({group}, {.momentum = 0.9});
-  Var loss;
-  nlohmann::json row = timed(c.batch, session.dry() ? 1 : 20, [&] {
+  auto step = [&]() -> std::vector<Tensor> {
     optimizer.zero_grad();
     Var logits = network->forward(Var(photos.images));
     if (logits.value().dtype() != DType::f32) logits = cast(logits, DType::f32);
-    loss = cross_entropy(logits, photos.labels);
+    Var loss = cross_entropy(logits, photos.labels);
     backward(loss);
-    optimizer.step(1e-3);
-  });
-  double last = loss.value().to(kCpu).item();
+    every_step("optimizer", [apply = optimizer.prepared()] { apply(1e-3); });
+    return {loss.value()};
+  };
+  StepGraph graph(kDevice);
+  Tensor loss;
+  nlohmann::json row = timed(c.batch, session.dry() ? (c.recorded ? 3 : 1) : 20,
+                             [&] { loss = (c.recorded ? graph.run(step) : step())[0]; });
+  double last = loss.to(kCpu).item();
   GRAFT_CHECK(std::isfinite(last), c.model, ": the loss is ", last);
+  GRAFT_CHECK(!c.recorded || graph.recorded(), c.model, ": the step was not recorded");
   row["loss"] = last;
   return row;
 }
@@ -90,11 +97,14 @@ nlohmann::json classify(const Session& session, const TrainCase& c) {
 
 void train_cases(Session& session) {
   for (TrainCase c : {TrainCase{"E1", "resnet50", 256, DType::bf16},
+                      {"E1", "resnet50", 256, DType::bf16, true},
                       {"E1", "resnet50", 64, DType::bf16},
+                      {"E1", "resnet50", 64, DType::bf16, true},
                       {"E1", "resnet50", 64, DType::f32},
                       {"E3", "mobilenet_v2", 128, DType::bf16}}) {
-    CaseName name{c.row, "train", str("train ", c.model, ", batch ", c.batch), c.precision};
-    if (session.dry()) c = {c.row, "cifar_resnet20", 2, c.precision};
+    CaseName name{c.row, "train", str("train ", c.model, ", batch ", c.batch, c.recorded ? ", recorded" : ""),
+                  c.precision};
+    if (session.dry()) c = {c.row, "cifar_resnet20", 2, c.precision, c.recorded};
     session.run_whole(name, [&] { return train(session, c); });
   }
   for (TrainCase c : {TrainCase{"E2", "resnet50", 256, DType::bf16},
