@@ -61,9 +61,10 @@ struct Sizes {
         heads(of.q.dim(2)),
         head_size(of.q.dim(3)),
         padded((head_size + kPadding - 1) / kPadding * kPadding),
-        query_tiles((queries + kTile - 1) / kTile) {}
+        query_tiles((queries + kTile - 1) / kTile),
+        lengths(of.lengths.defined() ? of.lengths.data<int64_t>() : nullptr) {}
 
-  int64_t length(int64_t b) const { return of.lengths.defined() ? of.lengths.data<int64_t>()[b] : keys; }
+  int64_t length(int64_t b) const { return lengths ? lengths[b] : keys; }
   // Keys from here on are hidden from all queries before `query_end`.
   int64_t visible(int64_t b, int64_t query_end) const {
     return of.causal ? std::clamp<int64_t>(query_end + keys - queries, 0, length(b)) : length(b);
@@ -97,6 +98,7 @@ struct Sizes {
 
   const AttentionArguments& of;
   int64_t batch, queries, keys, heads, head_size, padded, query_tiles;
+  const int64_t* lengths;  // or null
 };
 
 // Working memory of one piece of work: tiles named by what they hold.
