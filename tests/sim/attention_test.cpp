@@ -102,17 +102,18 @@ TEST_SUITE("attention" * doctest::skip(!sim::kWatchBuilt)) {
 
   // Two tiles of queries and two of keys, so that every barrier has something to protect.
   TEST_CASE("attention: mutants") {
-    for (auto [launch, engine] : {std::pair{Launch(34, 35, 100, DType::f32), "kernels/cuda/attention_simt.h"},
-                                  {Launch(66, 67, 16, DType::bf16), "kernels/cuda/attention_mma.h"}}) {
+    auto check = [](const Launch& launch, const char* engine) {
       INFO(engine);
       launch.forward();
-      check_barriers("kernels/cuda/attention_kernels.h", [&, &launch = launch] {
+      check_barriers("kernels/cuda/attention_kernels.h", [&] {
         launch.forward();
         launch.backward();
       });
-      check_lanes(engine, [&, &launch = launch] { return launch.forward(), launch.a.y; });
-      check_lanes("kernels/cuda/team.h", [&, &launch = launch] { return launch.backward(), launch.g.dq; });
-    }
+      check_lanes(engine, [&] { return launch.forward(), launch.a.y; });
+      check_lanes("kernels/cuda/team.h", [&] { return launch.backward(), launch.g.dq; });
+    };
+    check(Launch(34, 35, 100, DType::f32), "kernels/cuda/attention_simt.h");
+    check(Launch(66, 67, 16, DType::bf16), "kernels/cuda/attention_mma.h");
     Launch launch(34, 35, 100, DType::f32);
     check_lines("kernels/cuda/attention_simt.h", "__syncwarp", sim::Sabotage::Kind::no_barrier, [&] {
       launch.forward();
