@@ -253,7 +253,12 @@ void Block::run(Launch& of, uint64_t block_number) {
     abandon();
     fail<DeviceError>(report);
   }
-  products.end_block(*this);
+  try {
+    products.end_block(*this);
+  } catch (...) {
+    abandon();
+    throw;
+  }
   if (recorder) recorder->end_block();
   try {
     arena.check();
