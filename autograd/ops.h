@@ -30,6 +30,13 @@ Var tanh(const Var& x);
 
 // x [..., I], weight [O, I], bias [O] or undefined -> [..., O]: x weight^T + bias.
 Var linear(const Var& x, const Var& weight, const Var& bias = {});
+// act(x weight^T + bias + residual) in one pass; residual is like the result, or undefined.
+Var linear_act(const Var& x, const Var& weight, const Var& bias, Activation act, const Var& residual = {});
+// a [..., M, K], b [..., K, N] -> [..., M, N]: a b, one product for each index of the leading axes, which are
+// the same in a and b.
+Var matmul(const Var& a, const Var& b);
+// a [..., M, K], b [..., N, K] -> [..., M, N]: a b^T.
+Var matmul_nt(const Var& a, const Var& b);
 
 struct Conv2d {
   int64_t stride = 1;

@@ -24,7 +24,7 @@ struct ConvEpilogue {
   Tensor scale = {};     // [O]; undefined: 1
   Tensor shift = {};     // [O]; undefined: 0
   Tensor residual = {};  // like y; undefined: 0
-  Activation act = Activation::none;
+  Activation act = Activation::none;  // or relu or relu6
 
   template <class F>
   void for_each_tensor(F f) const {

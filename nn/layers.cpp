@@ -118,6 +118,8 @@ Var activate(const Var& x, Activation activation) {
     case Activation::none: return x;
     case Activation::relu: return relu(x);
     case Activation::relu6: return relu6(x);
+    case Activation::gelu: return gelu(x);
+    case Activation::gelu_tanh: return gelu_tanh(x);
   }
   return x;
 }

@@ -86,6 +86,8 @@ Var conv2d_affine(const Var& x, const Var& weight, Conv2d how, const Tensor& sca
   GRAFT_CHECK(!residual || (residual.shape() == shape && residual.value().dtype() == dtype), op,
               ": residual ", residual ? to_text(residual.value()) : "", " is not ", dtype, shape);
 
+  GRAFT_CHECK(act == Activation::none || act == Activation::relu || act == Activation::relu6, op,
+              ": only relu and relu6 are made in the same pass; call the activation itself");
   Tensor y = Tensor::empty(shape, dtype, x.value().device());
   kernels::ConvEpilogue epilogue{contiguous_or_none(scale), contiguous_or_none(shift),
                                  residual ? residual.value().contiguous() : Tensor(), act};

@@ -279,6 +279,18 @@ struct Epilogue {
   }
 };
 
+// The same, and then curve(first, count) for each run of finished elements.
+template <class T, class Curve>
+struct CurvedEpilogue : Epilogue<T> {
+  Curve curve;
+
+  bool nothing() const { return false; }
+  void apply(T* out, int64_t col, int64_t cols) const {
+    Epilogue<T>::apply(out, col, cols);
+    curve(out + col, cols);
+  }
+};
+
 // How multiply_rows is cut into pieces. Each element of c is summed by one piece, in the same order whatever
 // the cut, so it may follow the number of threads: with few rows the columns are cut as well, though each
 // piece gathers its rows itself.
@@ -295,10 +307,10 @@ struct RowPieces {
   }
 };
 
-// c[m, n] = sum over k of source[m, k] b[k, n] for m < rows, n < cols, k < depth.
-template <class T, class Source, class PackedB, class Target>
+// c[m, n] = sum over k of source[m, k] b[k, n] for m < rows, n < cols, k < depth, and then the epilogue.
+template <class T, class Source, class PackedB, class Target, class After>
 void multiply_rows(const Source& source, int64_t rows, const PackedB& b, int64_t cols, int64_t depth,
-                   const Target& target, const Epilogue<T>& epilogue) {
+                   const Target& target, const After& epilogue) {
   if (rows == 0 || cols == 0) return;
   constexpr int64_t tile_cols = kTileCols<T>, group_cols = kGroupPanels * tile_cols;
   RowPieces<T> pieces(rows, cols);

@@ -27,19 +27,43 @@ struct PerColumn {
   const float* wide = nullptr;
 };
 
-template <class T>
-struct Epilogue {
-  PerColumn<T> scale, shift;
-  const T* residual = nullptr;  // where the sums go, but in another tensor
+// Activations that are told apart while the kernel runs.
+struct Clamp {
   Activation act = Activation::none;
 
-  // `at` is the element's place in the result.
-  __device__ float operator()(float sum, int64_t column, int64_t at) const {
-    float v = scale.at(column, 1) * sum + shift.at(column, 0);
-    if (residual) v += to_float(residual[at]);
+  __device__ float operator()(float v) const {
     if (act != Activation::none) v = v < 0 ? 0 : v;  // NaN stays NaN
     if (act == Activation::relu6) v = v > 6 ? 6 : v;
     return v;
+  }
+};
+
+// One with a longer formula, which has a kernel of its own. What it is applied to is kept at `before`, unless
+// that is null, in the places of the result.
+template <class T, class Formula>
+struct Curve {
+  T* before = nullptr;
+
+  __device__ float operator()(float v) const { return Formula()(v); }
+};
+template <class Act>
+inline constexpr bool kIsCurve = false;
+template <class T, class Formula>
+inline constexpr bool kIsCurve<Curve<T, Formula>> = true;
+
+template <class T, class Act = Clamp>
+struct Epilogue {
+  PerColumn<T> scale, shift;
+  const T* residual = nullptr;  // where the sums go, but in another tensor
+  Act act = {};
+
+  // `at` is the element's place in the result.
+  __device__ float before_act(float sum, int64_t column, int64_t at) const {
+    float v = scale.at(column, 1) * sum + shift.at(column, 0);
+    return residual ? v + to_float(residual[at]) : v;
+  }
+  __device__ float operator()(float sum, int64_t column, int64_t at) const {
+    return act(before_act(sum, column, at));
   }
 };
 
@@ -51,12 +75,12 @@ struct EvenRows {
 
 // [rows, cols] for each group, whose columns follow each other in one row of the result. Where the depth is
 // split, the parts go to `parts` as floats [groups, splits, rows, cols] instead, without the epilogue.
-template <class T, class Rows = EvenRows>
+template <class T, class Rows = EvenRows, class Act = Clamp>
 struct Output {
   T* result;
   Rows rows;
   int64_t group_step;
-  Epilogue<T> epilogue = {};
+  Epilogue<T, Act> epilogue = {};
   float* parts = nullptr;
 
   // Up to four columns of a row. `slice`: group * splits + split.
@@ -78,18 +102,26 @@ struct Output {
     float values[4];
     GRAFT_UNROLL
     for (int j = 0; j < 4; ++j) {
-      if (col + j < col_count) values[j] = epilogue(sums[j], column + j, at + j);
+      if (col + j < col_count) values[j] = epilogue.before_act(sums[j], column + j, at + j);
     }
-    if (col + 4 <= col_count && reinterpret_cast<uintptr_t>(result + at) % (4 * sizeof(T)) == 0) {
-      store_quad(result + at, values);
-      return;
+    if constexpr (kIsCurve<Act>) {
+      if (epilogue.act.before) store_some(epilogue.act.before + at, values, col_count - col);
     }
     GRAFT_UNROLL
     for (int j = 0; j < 4; ++j) {
-      if (col + j < col_count) result[at + j] = from_float<T>(values[j]);
+      if (col + j < col_count) values[j] = epilogue.act(values[j]);
     }
+    store_some(result + at, values, col_count - col);
   }
 
+  // The first `count` of four, in one store where that can be.
+  static __device__ void store_some(T* to, const float (&values)[4], int count) {
+    if (count >= 4 && reinterpret_cast<uintptr_t>(to) % (4 * sizeof(T)) == 0) return store_quad(to, values);
+    GRAFT_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      if (j < count) to[j] = from_float<T>(values[j]);
+    }
+  }
   static __device__ void store_quad(float* to, const float* v) {
     *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
   }

@@ -6,6 +6,10 @@
 namespace graft::kernels::cuda {
 namespace {
 
+int64_t batch_of(const Tensor& t) {
+  return t.shape().rank() == 3 ? t.dim(0) : 1;
+}
+
 // The first sum of ColumnSums: the column itself.
 template <class T>
 struct ColumnTerms {
@@ -32,21 +36,22 @@ __global__ void add_column_pieces(const double2* sums, ColumnPieces pieces, T* c
 void matmul_nt(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& c) {
   with_storage(a.dtype(), "matmul_nt", [&](auto zero) {
     using T = decltype(zero);
-    int64_t rows = a.dim(0), cols = b.dim(0), depth = a.dim(1);
+    int64_t batch = batch_of(a), rows = a.dim(-2), cols = b.dim(-2), depth = a.dim(-1);
     Epilogue<T> epilogue;
     epilogue.shift = PerColumn<T>(bias);
-    multiply("matmul_nt", AlongDepth<T>(data<T>(a), depth, rows), AlongDepth<T>(data<T>(b), depth, cols),
-             Output<T>{data<T>(c), {cols}, 0, epilogue}, rows, cols, depth);
+    multiply("matmul_nt", AlongDepth<T>(data<T>(a), depth, rows, rows * depth),
+             AlongDepth<T>(data<T>(b), depth, cols, cols * depth),
+             Output<T>{data<T>(c), {cols}, rows * cols, epilogue}, rows, cols, depth, batch);
   });
 }
 
 void matmul_nn(const Tensor& a, const Tensor& b, const Tensor& c) {
   with_storage(a.dtype(), "matmul_nn", [&](auto zero) {
     using T = decltype(zero);
-    int64_t rows = a.dim(0), cols = b.dim(1), depth = a.dim(1);
-    multiply("matmul_nn", AlongDepth<T>(data<T>(a), depth, rows),
-             AlongLines<T>(data<T>(b), {cols}, cols, cols), Output<T>{data<T>(c), {cols}, 0}, rows, cols,
-             depth);
+    int64_t batch = batch_of(a), rows = a.dim(-2), cols = b.dim(-1), depth = a.dim(-1);
+    multiply("matmul_nn", AlongDepth<T>(data<T>(a), depth, rows, rows * depth),
+             AlongLines<T>(data<T>(b), {cols}, cols, cols, cols * depth),
+             Output<T>{data<T>(c), {cols}, rows * cols}, rows, cols, depth, batch);
   });
 }
 
@@ -54,9 +59,10 @@ void matmul_nn(const Tensor& a, const Tensor& b, const Tensor& c) {
 void matmul_tn(const Tensor& a, const Tensor& b, const Tensor& c) {
   with_storage(a.dtype(), "matmul_tn", [&](auto zero) {
     using T = decltype(zero);
-    int64_t rows = a.dim(1), cols = b.dim(1), depth = a.dim(0);
-    multiply_splitting_depth<T>("matmul_tn", AlongLines<T>(data<T>(a), {rows}, rows, rows),
-                                AlongLines<T>(data<T>(b), {cols}, cols, cols), c, rows, cols, depth);
+    int64_t batch = batch_of(a), rows = a.dim(-1), cols = b.dim(-1), depth = a.dim(-2);
+    multiply_splitting_depth<T>("matmul_tn", AlongLines<T>(data<T>(a), {rows}, rows, rows, rows * depth),
+                                AlongLines<T>(data<T>(b), {cols}, cols, cols, cols * depth), c, rows, cols,
+                                depth, batch);
   });
 }
 

@@ -260,6 +260,40 @@ def attention():
     put("attention.cases", torch.tensor(k))
 
 
+def linear_act():
+    """A linear layer with a residual and an activation, as BERT and GPT-2 have them, one after the other."""
+    shapes = {"x": (2, 3, 5), "weight": (7, 5), "bias": (7,), "residual": (2, 3, 7)}
+    given = {name: rounded(*shape).requires_grad_() for name, shape in shapes.items()}
+    dy = rounded(2, 3, 7)
+    for name, t in given.items():
+        put("linear." + name, t)
+    put("linear.dy", dy)
+    functions = {
+        "none": lambda t: t,
+        "relu": F.relu,
+        "relu6": F.relu6,
+        "gelu": F.gelu,
+        "gelu_tanh": lambda t: F.gelu(t, approximate="tanh"),
+    }
+    for act, f in functions.items():
+        for t in given.values():
+            t.grad = None
+        y = f(F.linear(given["x"], given["weight"], given["bias"]) + given["residual"])
+        y.backward(dy)
+        put(f"linear.{act}.y", y)
+        for name, t in given.items():
+            put(f"linear.{act}.d{name}", t.grad)
+
+
+def matmul():
+    a, b = rounded(2, 2, 3, 5).requires_grad_(), rounded(2, 2, 5, 4).requires_grad_()
+    dy = rounded(2, 2, 3, 4)
+    y = a @ b
+    y.backward(dy)
+    for name, t in (("a", a), ("b", b), ("dy", dy), ("y", y), ("da", a.grad), ("db", b.grad)):
+        put("matmul." + name, t)
+
+
 batch_norm()
 max_pool()
 cross_entropy()
@@ -270,6 +304,8 @@ embedding()
 activations()
 adam()
 attention()
+linear_act()
+matmul()
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.json")
 with open(path, "w") as f:
     f.write("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in out.items()) + "\n}\n")

@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 
+#include "autograd/ops.h"
 #include "core/parallel.h"
+#include "tests/golden.h"
 #include "tests/support.h"
 
 using namespace graft;
@@ -73,6 +75,96 @@ TEST_CASE("matmul: bf16 on a GPU that is held to compute capability 8.0") {
     if (device.is_cuda()) check_layouts(multiples_of_8(), DType::bf16, device);
   }
   unsetenv("GRAFT_CAPABILITY");
+}
+
+TEST_CASE("matmul: batches, three layouts") {
+  std::vector<Shape> sizes;  // B, M, N, K
+  for (int64_t b : {0, 1, 3}) {
+    for (int64_t m : {0, 1, 24, 29}) {
+      for (int64_t n : {1, 15, 72}) {
+        for (int64_t k : {0, 1, 40}) sizes.push_back({b, m, n, k});
+      }
+    }
+  }
+  sizes.push_back({70, 9, 8, 16});
+  sizes.push_back({3, 136, 72, 128});
+  sizes.push_back({2, 33, 16, 1040});  // parts of the depth
+  on_every_device([&](Device device) {
+    for (DType dtype : float_types(device)) {
+      double bar = dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 3e-6 : 0x1p-8;
+      for (const Shape& size : sizes) {
+        INFO(to_text(size) << " " << std::string(to_text(dtype)));
+        Tensor a = random_tensor({size[0], size[1], size[3]}, 1, dtype),
+               b = random_tensor({size[0], size[3], size[2]}, 2, dtype);
+        Tensor at = a.transpose(1, 2).contiguous().to(device), bt = b.transpose(1, 2).contiguous().to(device);
+        Tensor there_a = a.to(device), there_b = b.to(device);
+        for (int layout = 0; layout < 3; ++layout) {
+          Tensor c = Tensor::full({size[0], size[1], size[2]}, 1e30, dtype, device);
+          if (layout == 0) kernels::matmul_nn(there_a, there_b, c);
+          if (layout == 1) kernels::matmul_nt(there_a, bt, {}, c);
+          if (layout == 2) kernels::matmul_tn(at, there_b, c);
+          c = c.to(kCpu);
+          for (int64_t i = 0; i < size[0]; ++i) {
+            auto matrix = [&](const Tensor& t) {
+              return t.slice(0, i, i + 1).contiguous().reshape({t.dim(1), t.dim(2)});
+            };
+            CHECK(max_relative_difference(matrix(c), product(matrix(a), matrix(b))) <= bar);
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: PyTorch's values and gradients") {
+  Golden golden("ops.json");
+  on_every_device([&](Device device) {
+    for (DType dtype : float_types(device)) {
+      auto there = [&](const char* name) { return golden.tensor(name, dtype).to(device); };
+      auto check = [&](const Tensor& got, const Tensor& expected) {
+        CHECK(max_relative_difference(got.to(kCpu), expected) <= tolerance(dtype));
+      };
+      Var a(there("matmul.a"), true), b(there("matmul.b"), true), bt(there("matmul.b").transpose(2, 3), true);
+      Var y = matmul(a, b), y_nt = matmul_nt(a.detach(), bt);
+      backward(y, there("matmul.dy"));
+      backward(y_nt, there("matmul.dy"));
+      check(y.value(), golden.tensor("matmul.y"));
+      check(y_nt.value(), golden.tensor("matmul.y"));
+      check(a.grad(), golden.tensor("matmul.da"));
+      check(b.grad(), golden.tensor("matmul.db"));
+      check(bt.grad().transpose(2, 3).contiguous(), golden.tensor("matmul.db"));
+    }
+  });
+}
+
+TEST_CASE("matmul: gradients agree with differences") {
+  on_every_cpu_level([] {
+    auto nn = [](const std::vector<Var>& v) { return matmul(v[0], v[1]); };
+    auto nt = [](const std::vector<Var>& v) { return matmul_nt(v[0], v[1]); };
+    check_gradients(nn, {random_tensor({3, 5}, 1), random_tensor({5, 2}, 2)});
+    check_gradients(nn, {random_tensor({2, 1, 3, 4}, 1), random_tensor({2, 1, 4, 2}, 2)});
+    check_gradients(nt, {random_tensor({3, 5}, 1), random_tensor({2, 5}, 2)});
+    check_gradients(nt, {random_tensor({3, 1, 4}, 1), random_tensor({3, 2, 4}, 2)});
+  });
+  for (Shape shape : {Shape{1, 1}, Shape{3, 5, 7}, Shape{2, 3, 40, 24}, Shape{0, 2, 3}, Shape{2, 0, 3}}) {
+    Shape right = shape, turned = shape;
+    right[-2] = shape[-1];
+    right[-1] = turned[-2] = 16;
+    check_devices_agree([](const std::vector<Var>& v) { return matmul(v[0], v[1]); },
+                        {random_tensor(shape, 1), random_tensor(right, 2)});
+    check_devices_agree([](const std::vector<Var>& v) { return matmul_nt(v[0], v[1]); },
+                        {random_tensor(shape, 1), random_tensor(turned, 2)});
+  }
+}
+
+TEST_CASE("matmul: errors") {
+  auto zeros = [](const Shape& shape, DType dtype = DType::f32) { return Var(Tensor::zeros(shape, dtype)); };
+  check_throws<Error>([&] { matmul(zeros({2, 3}), zeros({4, 5})); }, {"matmul", "inner sizes 3 and 4"});
+  check_throws<Error>([&] { matmul_nt(zeros({2, 3}), zeros({3, 5})); }, {"matmul_nt", "inner sizes 3 and 5"});
+  check_throws<Error>([&] { matmul(zeros({3}), zeros({3, 5})); }, {"matmul", "[3]", "matrices"});
+  check_throws<Error>([&] { matmul(zeros({2, 2, 3}), zeros({3, 5})); }, {"matmul", "leading axes"});
+  check_throws<Error>([&] { matmul(zeros({2, 2, 3}), zeros({4, 3, 5})); }, {"matmul", "axis 0"});
+  check_throws<Error>([&] { matmul(zeros({2, 3}), zeros({3, 5}, DType::f64)); }, {"matmul", "type"});
 }
 
 TEST_CASE("matmul: an infinity or NaN stays in its row and column") {
