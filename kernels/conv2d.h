@@ -21,9 +21,9 @@ struct ConvWindow {
 // What happens to a sum before it is stored: y = act(scale * sum + shift + residual), per output channel.
 // Where the pictures are bf16, scale and shift may be f32.
 struct ConvEpilogue {
-  Tensor scale = {};     // [O]; undefined: 1
-  Tensor shift = {};     // [O]; undefined: 0
-  Tensor residual = {};  // like y; undefined: 0
+  Tensor scale = {};                  // [O]; undefined: 1
+  Tensor shift = {};                  // [O]; undefined: 0
+  Tensor residual = {};               // like y; undefined: 0
   Activation act = Activation::none;  // or relu or relu6
 
   template <class F>

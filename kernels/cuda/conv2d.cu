@@ -56,7 +56,9 @@ void conv2d(const Tensor& x, const Tensor& weight, ConvWindow window, const Conv
   with_storage(x.dtype(), "conv2d", [&](auto zero) {
     using T = decltype(zero);
     WindowGrid grid = forward_grid(x.shape(), weight.shape(), window, y.shape());
-    Epilogue<T> after{PerColumn<T>(epilogue.scale), PerColumn<T>(epilogue.shift), data<T>(epilogue.residual),
+    Epilogue<T> after{PerColumn<T>(epilogue.scale),
+                      PerColumn<T>(epilogue.shift),
+                      data<T>(epilogue.residual),
                       {epilogue.act}};
     int64_t outputs = weight.dim(0) / window.groups;
     ResultRows rows({y.dim(1), y.dim(2), y.dim(3)}, grid.rows, grid.cols);
