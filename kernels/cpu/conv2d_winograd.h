@@ -114,6 +114,11 @@ void winograd_windows(const WindowGrid& grid, const T* x, const PackedB& b, int6
           quads = grid.pictures * quads_h * quads_w;
   // The transformed pieces of the picture should stay in the L2 cache: 16 x 7168 floats are 450 KiB.
   int64_t piece = std::clamp<int64_t>(7168 / channels, kTileRows, 112) / kTileRows * kTileRows;
+  // As many pieces for one thread as for the others, where they are few. A result is the same whatever the
+  // cut.
+  int64_t pieces = ceil_div(quads, piece);
+  if (pieces < 8 * threads())
+    piece = std::max<int64_t>(1, ceil_div(quads, ceil_div(pieces, threads()) * threads()));
   int64_t steps = ceil_div(channels, kBlock);
   parallel_for(quads, piece, [&](int64_t begin, int64_t end) {
     int64_t count = end - begin;

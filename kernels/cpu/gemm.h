@@ -267,14 +267,24 @@ struct Epilogue {
   void apply(T* out, int64_t col, int64_t cols) const {
     const T* more = residual ? residual + (out + col - origin) : nullptr;
     out += col;
-    // NaN stays NaN: a comparison with it is false.
-    auto clamp = [&](T v) { return v < low ? low : v > high ? high : v; };
-    for (int64_t j = 0; j < cols; ++j) {
+    // In vectors by hand: the compiler's own choice is masked loads for the parts that may be left out.
+    int64_t j = 0;
+    const Vec<T> lows = Vec<T>{} + low, highs = Vec<T>{} + high;
+    for (; j + kLanes<T> <= cols; j += kLanes<T>) {
+      Vec<T> v = load(out + j);
+      if (scale) v *= load(scale + col + j);
+      if (shift) v += load(shift + col + j);
+      if (more) v += load(more + j);
+      // NaN stays NaN: a comparison with it is false.
+      v = v < lows ? lows : v;
+      store(out + j, v > highs ? highs : v);
+    }
+    for (; j < cols; ++j) {
       T v = out[j];
       if (scale) v *= scale[col + j];
       if (shift) v += shift[col + j];
       if (more) v += more[j];
-      out[j] = clamp(v);
+      out[j] = v < low ? low : v > high ? high : v;
     }
   }
 };
@@ -300,7 +310,12 @@ struct RowPieces {
   RowPieces(int64_t m, int64_t n) {
     int64_t wanted = threads() == 1 ? 1 : 3 * threads();
     int64_t all_groups = ceil_div(n, kGroupPanels * kTileCols<T>);
-    rows = ceil_div(ceil_div(m, ceil_div(m, kBlockRows)), kTileRows) * kTileRows;
+    int64_t cuts = ceil_div(m, kBlockRows);
+    // As many for one thread as for the others, where they are few; but not so small that b is packed in
+    // vain.
+    if (cuts < wanted)
+      cuts = std::max(cuts, std::min(ceil_div(cuts, threads()) * threads(), m / (8 * kTileRows)));
+    rows = ceil_div(ceil_div(m, cuts), kTileRows) * kTileRows;
     row_pieces = ceil_div(m, rows);
     groups = ceil_div(all_groups, std::clamp<int64_t>(wanted / row_pieces, 1, all_groups));
     col_pieces = ceil_div(all_groups, groups);
