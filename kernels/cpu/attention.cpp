@@ -111,11 +111,19 @@ struct Tiles {
   std::vector<T> s, ds;
 };
 
+// The rows of a tile of queries that are there, in whole blocks of add_product: a single new token costs a
+// block of them, not a tile.
+template <class T>
+int64_t rows_to_compute(const Sizes<T>& z, int64_t query) {
+  return (std::min(kTile, z.queries - query) + 3) / 4 * 4;
+}
+
 // s = q k^T + bias where a key is visible, else -inf; of queries that are not there, anything.
 template <class T>
 void score_tile(const Sizes<T>& z, Tiles<T>& t, int64_t b, int64_t h, int64_t query, int64_t key) {
-  std::fill(t.s.begin(), t.s.end(), T(0));
-  add_product(kTile, kTile, z.head_size, t.q.data(), z.padded, int64_t{1}, t.k_turned.data(), kTile,
+  int64_t rows = rows_to_compute(z, query);
+  std::fill_n(t.s.data(), rows * kTile, T(0));
+  add_product(rows, kTile, z.head_size, t.q.data(), z.padded, int64_t{1}, t.k_turned.data(), kTile,
               t.s.data(), kTile);
   const Tensor& bias = z.of.bias;
   for (int64_t i = 0; i < std::min(kTile, z.queries - query); ++i) {
@@ -157,8 +165,8 @@ void attend(const Sizes<T>& z, Tiles<T>& t, int64_t b, int64_t h, int64_t query)
       for (int64_t j = 0; j < kTile; ++j) total[i] += s[j] = std::exp(s[j] - highest[i]);
       for (int64_t d = 0; d < z.padded; ++d) sum[d] *= shrink;
     }
-    add_product(kTile, z.padded, kTile, t.s.data(), kTile, int64_t{1}, t.v.data(), z.padded, t.sum.data(),
-                z.padded);
+    add_product(rows_to_compute(z, query), z.padded, kTile, t.s.data(), kTile, int64_t{1}, t.v.data(),
+                z.padded, t.sum.data(), z.padded);
   }
   for (int64_t i = 0; i < query_end - query; ++i) {
     bool seen = highest[i] != kNone;
