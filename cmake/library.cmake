@@ -11,7 +11,7 @@ list(APPEND sources ${found})
 add_library(graft STATIC ${sources})
 add_library(graft::graft ALIAS graft)
 target_link_libraries(graft PRIVATE $<BUILD_INTERFACE:graft_options> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
-                      PUBLIC Threads::Threads ZLIB::ZLIB)
+                      utf8proc::utf8proc PUBLIC Threads::Threads ZLIB::ZLIB)
 target_include_directories(graft PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/graft>)
 target_include_directories(graft SYSTEM PRIVATE ${GRAFT_STB_INCLUDE})
 target_compile_features(graft PUBLIC cxx_std_20)
@@ -51,6 +51,7 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/graftConfig.cmake.in
                               ${PROJECT_BINARY_DIR}/graftConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/graftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/graftConfig.cmake ${PROJECT_BINARY_DIR}/graftConfigVersion.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/utf8proc.cmake
         DESTINATION ${package_dir})
 
 # stb_image counts on signed arithmetic that wraps; resizing must round as written on every processor.

@@ -1,0 +1,34 @@
+#include "data/text/families.h"
+
+namespace graft::data {
+
+namespace {
+
+PipelinePtr open_files(TokenizerFiles& files, const OpenTokenizerOptions& options) {
+  const Hints hints = read_hints(files);
+  // With a file named, it alone decides; in a folder, the first of these that is there.
+  auto wanted = [&](const char* name) {
+    return files.file().empty() ? files.has(name) : files.file() == name;
+  };
+  PipelinePtr p;
+  if (wanted("vocab.txt")) {
+    p = open_bert(files, "vocab.txt", hints, options.lowercase);
+  } else {
+    fail<DataError>(
+        files.folder(), files.file().empty() ? "" : "/" + files.file(),
+        ": no tokenizer here; a folder holds tokenizer.json, vocab.txt, vocab.json and merges.txt, or ",
+        "spiece.model");
+  }
+  p->model_max_length = hints.model_max_length;
+  p->content_sha256 = files.content_sha256();
+  return p;
+}
+
+}  // namespace
+
+Tokenizer open_tokenizer(const std::string& path, const OpenTokenizerOptions& options) {
+  TokenizerFiles files(path);
+  return Tokenizer(open_files(files, options));
+}
+
+}  // namespace graft::data
