@@ -12,6 +12,7 @@
 #include "kernels/cuda/runtime.h"
 #ifdef GRAFT_SIM
 #include "kernels/cuda/sim/simulator.h"
+#include "kernels/cuda/sim/sizes.h"
 #endif
 
 namespace graft::kernels::cuda {
@@ -53,8 +54,8 @@ void launch(const char* name, void (*kernel)(Parameters...), const Work& work,
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "launch: one argument for each parameter");
   if (!detail::begin_launch(name, work, reinterpret_cast<const void*>(kernel))) return;
 #ifdef GRAFT_SIM
+  std::tuple<Parameters...> values(static_cast<Parameters>(arguments)...);
   if (detail::is_recording()) {
-    std::tuple<Parameters...> values(static_cast<Parameters>(arguments)...);
     detail::record(name, reinterpret_cast<const void*>(kernel), [name, kernel, work, values] {
       auto start = kernel;  // these two on the stack, as those of a launch: a watched kernel may read them
       auto now = values;
@@ -62,8 +63,8 @@ void launch(const char* name, void (*kernel)(Parameters...), const Work& work,
     });
     return;
   }
-  sim::run(name, work.grid, work.block, work.shared_bytes,
-           [&] { kernel(static_cast<Parameters>(arguments)...); });
+  sim::misjudge_sizes(name, values);
+  sim::run(name, work.grid, work.block, work.shared_bytes, [&] { std::apply(kernel, values); });
 #else
   cudaLaunchConfig_t config{};
   config.gridDim = work.grid;

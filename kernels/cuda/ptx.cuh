@@ -44,9 +44,9 @@ __device__ __forceinline__ void cp_async(void* shared, const void* global, int v
 }
 
 // This thread's copies since the last call are one group.
-__device__ __forceinline__ void cp_async_commit() {
+__device__ __forceinline__ void cp_async_commit(GRAFT_SITE) {
 #ifdef GRAFT_SIM
-  sim::async_commit();
+  sim::async_commit({file, line});
 #else
   asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
@@ -54,9 +54,9 @@ __device__ __forceinline__ void cp_async_commit() {
 
 // Waits until no more than the `kPending` newest of this thread's groups are under way.
 template <int kPending>
-__device__ __forceinline__ void cp_async_wait() {
+__device__ __forceinline__ void cp_async_wait(GRAFT_SITE) {
 #ifdef GRAFT_SIM
-  sim::async_wait(kPending);
+  sim::async_wait(kPending, {file, line});
 #else
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 #endif
@@ -67,10 +67,10 @@ __device__ __forceinline__ void cp_async_wait() {
 // addresses are not used. Lane l gets of each matrix, in one register, row l / 4, columns 2 (l % 4) and 2 (l
 // % 4) + 1; of the transposed matrix with kTransposed.
 template <bool kTransposed = false, int kCount>
-__device__ __forceinline__ void ldmatrix(uint32_t (&out)[kCount], const void* row) {
+__device__ __forceinline__ void ldmatrix(uint32_t (&out)[kCount], const void* row GRAFT_AND_SITE) {
   static_assert(kCount == 1 || kCount == 2 || kCount == 4);
 #ifdef GRAFT_SIM
-  sim::load_matrices(out, kCount, row, kTransposed);
+  sim::load_matrices(out, kCount, row, kTransposed, {file, line});
 #else
   const unsigned at = shared_address(row);
   if constexpr (kCount == 1 && !kTransposed) {

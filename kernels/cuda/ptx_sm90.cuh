@@ -39,9 +39,9 @@ __device__ __forceinline__ void mbarrier_init(uint64_t* barrier, unsigned arriva
 #endif
 }
 
-__device__ __forceinline__ void mbarrier_arrive(uint64_t* barrier) {
+__device__ __forceinline__ void mbarrier_arrive(uint64_t* barrier GRAFT_AND_SITE) {
 #if defined(GRAFT_SIM)
-  sim::mbarrier_arrive(barrier, 0);
+  sim::mbarrier_arrive(barrier, 0, {file, line});
 #elif GRAFT_HAS_SM90
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 #else
@@ -50,9 +50,9 @@ __device__ __forceinline__ void mbarrier_arrive(uint64_t* barrier) {
 }
 
 // Announces `bytes` that are to land in this phase, and arrives.
-__device__ __forceinline__ void mbarrier_arrive_expect(uint64_t* barrier, unsigned bytes) {
+__device__ __forceinline__ void mbarrier_arrive_expect(uint64_t* barrier, unsigned bytes GRAFT_AND_SITE) {
 #if defined(GRAFT_SIM)
-  sim::mbarrier_arrive(barrier, bytes);
+  sim::mbarrier_arrive(barrier, bytes, {file, line});
 #elif GRAFT_HAS_SM90
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)),
                "r"(bytes)
@@ -63,9 +63,9 @@ __device__ __forceinline__ void mbarrier_arrive_expect(uint64_t* barrier, unsign
 }
 
 // Returns when the phase of this parity has ended: at once where the barrier is already in the next one.
-__device__ __forceinline__ void mbarrier_wait(uint64_t* barrier, unsigned parity) {
+__device__ __forceinline__ void mbarrier_wait(uint64_t* barrier, unsigned parity GRAFT_AND_SITE) {
 #if defined(GRAFT_SIM)
-  sim::mbarrier_wait(barrier, parity);
+  sim::mbarrier_wait(barrier, parity, {file, line});
 #elif GRAFT_HAS_SM90
   asm volatile(
       "{\n\t"
@@ -83,9 +83,9 @@ __device__ __forceinline__ void mbarrier_wait(uint64_t* barrier, unsigned parity
 
 // What this thread wrote to shared memory can from here on be read by asynchronous units (TMA stores, wgmma),
 // after the usual barrier. Without it they may see the old bytes.
-__device__ __forceinline__ void fence_proxy_async() {
+__device__ __forceinline__ void fence_proxy_async(GRAFT_SITE) {
 #if defined(GRAFT_SIM)
-  sim::fence_proxy_async();
+  sim::fence_proxy_async({file, line});
 #elif GRAFT_HAS_SM90
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #else
@@ -113,9 +113,9 @@ __device__ __forceinline__ void tma_load(void* shared, const TensorMap& map, int
 
 // A barrier of `threads` of the block's threads, a multiple of 32, that name the same id, 1 to 15. 0 is
 // __syncthreads.
-__device__ __forceinline__ void named_barrier(int id, int threads) {
+__device__ __forceinline__ void named_barrier(int id, int threads GRAFT_AND_SITE) {
 #ifdef GRAFT_SIM
-  sim::named_barrier(id, threads);
+  sim::named_barrier(id, threads, {file, line});
 #else
   asm volatile("barrier.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 #endif

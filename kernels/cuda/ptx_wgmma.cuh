@@ -54,9 +54,9 @@ __device__ __forceinline__ uint64_t from_depth(uint64_t descriptor, int k) {
 }
 
 // Before the products of each step: the unit may take the registers.
-__device__ __forceinline__ void wgmma_fence() {
+__device__ __forceinline__ void wgmma_fence(GRAFT_SITE) {
 #if defined(GRAFT_SIM)
-  sim::wgmma_fence(nullptr, 0);
+  sim::wgmma_fence(nullptr, 0, {file, line});
 #elif GRAFT_HAS_SM90A
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 #else
@@ -66,9 +66,9 @@ __device__ __forceinline__ void wgmma_fence() {
 // The same; and what this thread has done with `sums` up to here is done before the products that follow.
 // Needed before the first, and whenever a thread has read or written its sums in between.
 template <int kCount>
-__device__ __forceinline__ void wgmma_fence(float (&sums)[kCount]) {
+__device__ __forceinline__ void wgmma_fence(float (&sums)[kCount] GRAFT_AND_SITE) {
 #if defined(GRAFT_SIM)
-  sim::wgmma_fence(sums, kCount);
+  sim::wgmma_fence(sums, kCount, {file, line});
 #else
   GRAFT_UNROLL
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
@@ -77,9 +77,9 @@ __device__ __forceinline__ void wgmma_fence(float (&sums)[kCount]) {
 }
 
 // This warp's products since the last call are one group.
-__device__ __forceinline__ void wgmma_commit() {
+__device__ __forceinline__ void wgmma_commit(GRAFT_SITE) {
 #if defined(GRAFT_SIM)
-  sim::wgmma_commit();
+  sim::wgmma_commit({file, line});
 #elif GRAFT_HAS_SM90A
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 #else
@@ -90,9 +90,9 @@ __device__ __forceinline__ void wgmma_commit() {
 // Waits until no more than the `kPending` newest groups are under way. The others' operands may then be
 // overwritten; their sums may be touched if no product under way adds to them.
 template <int kPending>
-__device__ __forceinline__ void wgmma_wait() {
+__device__ __forceinline__ void wgmma_wait(GRAFT_SITE) {
 #if defined(GRAFT_SIM)
-  sim::wgmma_wait(kPending);
+  sim::wgmma_wait(kPending, {file, line});
 #elif GRAFT_HAS_SM90A
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 #else
@@ -102,9 +102,11 @@ __device__ __forceinline__ void wgmma_wait() {
 // The same for sums that are then complete, which the compiler, too, will not read earlier. It must not be
 // told so of sums under way: to copy one to another register is to touch it.
 template <int kPending, int kCount>
-__device__ __forceinline__ void wgmma_wait([[maybe_unused]] float (&sums)[kCount]) {
+__device__ __forceinline__ void wgmma_wait([[maybe_unused]] float (&sums)[kCount] GRAFT_AND_SITE) {
+#if defined(GRAFT_SIM)
+  wgmma_wait<kPending>(file, line);
+#else
   wgmma_wait<kPending>();
-#if !defined(GRAFT_SIM)
   GRAFT_UNROLL
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+f"(sums[i])::"memory");
 #endif
@@ -139,11 +141,12 @@ __device__ __forceinline__ void take_registers() {
 #define GRAFT_NAMES_32 GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) "%30, %31"
 #define GRAFT_NAMES_64 \
   GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) "%60, %61, %62, %63"
-#define GRAFT_NAMES_128                                                                                    \
-  GRAFT_TEN()                                                                                              \
-  GRAFT_TEN(1)                                                                                             \
-  GRAFT_TEN(2)                                                                                             \
-  GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) GRAFT_TEN(6) GRAFT_TEN(7) GRAFT_TEN(8) GRAFT_TEN(9) GRAFT_TEN(10) \
+#define GRAFT_NAMES_128                                                                       \
+  GRAFT_TEN()                                                                                 \
+  GRAFT_TEN(1)                                                                                \
+  GRAFT_TEN(2)                                                                                \
+  GRAFT_TEN(3)                                                                                \
+  GRAFT_TEN(4) GRAFT_TEN(5) GRAFT_TEN(6) GRAFT_TEN(7) GRAFT_TEN(8) GRAFT_TEN(9) GRAFT_TEN(10) \
       GRAFT_TEN(11) "%120, %121, %122, %123, %124, %125, %126, %127"
 #define GRAFT_SUMS_8(i)                                                                      \
   "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), \

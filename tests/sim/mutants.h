@@ -54,29 +54,29 @@ inline std::string said_of(const std::function<void()>& f) {
 }
 
 // Each line of the file that holds `text` matters to f, which is right as it stands.
-inline void check_lines(const std::string& file, const char* text, sim::Sabotage::Kind kind,
+inline void check_lines(const std::string& file, const char* text, sim::Mistake mistake,
                         const std::function<void()>& f) {
   under_every_schedule([&] {
     CHECK(said_of(f) == "");
     for (int line : lines_with(file, text)) {
-      sim::Sabotage sabotage(kind, file, line);
+      sim::Sabotage sabotage(mistake, file, line);
       CHECK_MESSAGE(said_of(f) != "", file << ":" << line << ": nobody misses this line");
       CHECK(sabotage.strikes() > 0);
     }
   });
 }
 inline void check_barriers(const std::string& file, const std::function<void()>& f) {
-  check_lines(file, "__syncthreads", sim::Sabotage::Kind::no_barrier, f);
+  check_lines(file, "__syncthreads", sim::Mistake::no_barrier, f);
 }
 inline void check_fences(const std::string& file, const std::function<void()>& f) {
-  check_lines(file, "__threadfence", sim::Sabotage::Kind::no_fence, f);
+  check_lines(file, "__threadfence", sim::Mistake::no_fence, f);
 }
 
 // Each shuffle of the file matters to f's value.
 inline void check_lanes(const std::string& file, const std::function<Tensor()>& f) {
   Tensor right = f().to(kCpu);
   for (int line : lines_with(file, "__shfl")) {
-    sim::Sabotage sabotage(sim::Sabotage::Kind::wrong_lane, file, line);
+    sim::Sabotage sabotage(sim::Mistake::wrong_lane, file, line);
     CHECK_MESSAGE(max_relative_difference(f().to(kCpu), right) > 1e-3, file << ":" << line);
     CHECK(sabotage.strikes() > 0);
   }

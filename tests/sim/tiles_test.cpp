@@ -4,7 +4,6 @@
 #include "kernels/cuda/sim/simulator.h"
 #include "kernels/cuda/sim/watch.h"
 #include "kernels/matmul.h"
-#include "tests/sim/mutants.h"
 #include "tests/support.h"
 
 using namespace graft;
@@ -36,26 +35,6 @@ void check_fast(const sim::Counters& c) {
 }
 
 }  // namespace
-
-TEST_CASE("matmul, conv2d: the same bits under every schedule") {
-  Tensor a = there({300, 33}, 1), b = there({300, 70}, 2), c = there({33, 70}, 3);
-  Tensor x = there({2, 9, 7, 5}, 4), weight = there({6, 3, 3, 5}, 5), y = there({2, 9, 7, 6}, 6);
-  kernels::ConvWindow window{1, 1, 1};
-  using Order = sim::Schedule::Order;
-  std::vector<Tensor> first;
-  for (auto schedule :
-       {sim::Schedule{Order::forward}, sim::Schedule{Order::reversed}, sim::Schedule{Order::random, 7}}) {
-    sim::set_schedule(schedule);
-    Tensor dx = x.empty_like(), dweight = weight.empty_like();
-    kernels::matmul_tn(a, b, c);
-    kernels::conv2d_grad_input(y, weight, window, dx);
-    kernels::conv2d_grad_weight(x, y, window, dweight);
-    std::vector<Tensor> got = {c.to(kCpu), dx.to(kCpu), dweight.to(kCpu)};
-    if (first.empty()) first = got;
-    for (size_t i = 0; i < got.size(); ++i) CHECK(bit_equal(got[i], first[i]));
-  }
-  sim::set_schedule({});
-}
 
 TEST_SUITE("tiles" * doctest::skip(!sim::kWatchBuilt)) {
   TEST_CASE("matmul: no bank conflicts, whole sectors, each byte once a tile") {
@@ -108,18 +87,5 @@ TEST_SUITE("tiles" * doctest::skip(!sim::kWatchBuilt)) {
         watched("conv2d_grad_weight: depthwise", [&] { kernels::conv2d_grad_weight(x, y, window, weight); });
     CHECK(filters.shared_load.conflicts + filters.shared_store.conflicts == 0);
     CHECK(filters.global_load.sectors <= 4 * filters.global_load.requests);
-  }
-
-  TEST_CASE("matmul, conv2d, depthwise: mutants") {
-    Tensor a = there({70, 33}, 1), b = there({60, 33}, 2), c = there({70, 60}, 3);
-    check_barriers("kernels/cuda/gemm.h", [&] { kernels::matmul_nt(a, b, {}, c); });
-    check_bound([&] { kernels::matmul_nt(a, b, {}, there({69, 60}, 3)); });
-    // More taps than are in shared memory at once.
-    Tensor x = there({1, 9, 7, 40}, 1), weight = there({40, 7, 7, 1}, 2), y = there({1, 9, 7, 40}, 3);
-    kernels::ConvWindow window{1, 3, 40};
-    check_barriers("kernels/cuda/depthwise.h", [&] {
-      kernels::conv2d(x, weight, window, {}, y);
-      kernels::conv2d_grad_weight(x, y, window, weight);
-    });
   }
 }

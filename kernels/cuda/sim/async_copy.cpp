@@ -7,6 +7,7 @@
 #include "kernels/cuda/sim/block.h"
 #include "kernels/cuda/sim/ptx_twins.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sabotage.h"
 #include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
@@ -49,6 +50,7 @@ void async_copy(void* shared, const void* global, int bytes, int valid) {
     me.block->fail_here(str("cp_async: ", valid, " valid of ", bytes, " bytes"));
   if (!me.block->arena.contains(shared))
     me.block->fail_here("cp_async: the destination is not in shared memory");
+  if (is_sabotaged(Mistake::lost_store, {me.block->launch->name, me.number})) return;
   touch_ends(shared, bytes);
   touch_ends(global, valid);
   if (valid > 0) note_access(global, static_cast<size_t>(valid), Kind::read, code);
@@ -57,12 +59,14 @@ void async_copy(void* shared, const void* global, int bytes, int valid) {
   me.copies.push_back({shared, global, code, bytes, valid, me.copy_group});
 }
 
-void async_commit() {
+void async_commit(Site site) {
+  if (is_sabotaged(Mistake::no_commit, site)) return;
   ++require_thread("cp_async_commit").copy_group;
 }
 
-void async_wait(int pending) {
+void async_wait(int pending, Site site) {
   Thread& me = require_thread("cp_async_wait");
+  if (is_sabotaged(Mistake::no_wait, site)) return;
   size_t landed = 0;
   while (landed < me.copies.size() && me.copies[landed].group + pending < me.copy_group)
     land(me.copies[landed++]);

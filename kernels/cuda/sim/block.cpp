@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sabotage.h"
 #include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
@@ -225,7 +226,9 @@ uint3 Block::index_of(uint64_t block_number) const {
 void Block::run(Launch& of, uint64_t block_number) {
   launch = &of;
   number = block_number;
-  index = index_of(number);
+  const bool repeated =
+      number > 0 && is_sabotaged(Mistake::repeated_block, {of.name, static_cast<int>(number)});
+  index = index_of(number - repeated);
   count = static_cast<int>(of.block.x * of.block.y * of.block.z);
   done = arrived = vote_sum = 0;
   error = nullptr;

@@ -103,7 +103,7 @@ void complete_nothing(uint32_t, void* const*) {}
 
 uint64_t shuffle(uint32_t mask, uint64_t bits, Shuffle how, int argument, int width, Site site) {
   Thread& me = require_thread("__shfl_sync");
-  if (is_sabotaged(Sabotage::Kind::wrong_lane, site)) argument ^= 1;
+  if (is_sabotaged(Mistake::wrong_lane, site)) argument ^= 1;
   ShuffleSlot slot{bits, 0, shuffle_source(how, me.lane, argument, width)};
   if (!(mask & me.block->warps[me.warp].exists & (1u << slot.from))) {
     me.block->fail_here(
@@ -116,6 +116,10 @@ uint64_t shuffle(uint32_t mask, uint64_t bits, Shuffle how, int argument, int wi
 uint32_t ballot(uint32_t mask, int predicate, Site site) {
   BallotSlot slot{predicate, 0};
   meet(mask, complete_ballot, &slot, false, site);
+  constexpr uint32_t kEven = 0x55555555u;
+  if (is_sabotaged(Mistake::wrong_lane, site)) {
+    slot.result = (slot.result & kEven) << 1 | (slot.result >> 1 & kEven);
+  }
   return slot.result;
 }
 
@@ -132,7 +136,7 @@ uint32_t reduce(uint32_t mask, uint32_t bits, Reduce how, bool is_signed, Site s
 }
 
 void warp_barrier(uint32_t mask, Site site) {
-  if (is_sabotaged(Sabotage::Kind::no_barrier, site)) return;
+  if (is_sabotaged(Mistake::no_barrier, site)) return;
   meet(mask, complete_nothing, nullptr, true, site);
 }
 
@@ -143,7 +147,7 @@ uint32_t active_mask() {
 }
 
 void memory_fence(Site site) {
-  if (is_sabotaged(Sabotage::Kind::no_fence, site)) return;
+  if (is_sabotaged(Mistake::no_fence, site)) return;
   if (recorder && current_thread()) recorder->fence(current_thread()->number);
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }

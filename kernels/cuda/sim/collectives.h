@@ -35,8 +35,6 @@ T shuffle_value(uint32_t mask, T value, Shuffle how, int argument, int width, Si
 
 }  // namespace graft::sim
 
-#define GRAFT_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
-
 inline void __syncthreads(GRAFT_SITE) {
   graft::sim::block_barrier(graft::sim::Vote::none, 0, {file, line});
 }

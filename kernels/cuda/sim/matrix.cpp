@@ -7,6 +7,7 @@
 #include "kernels/cuda/sim/block.h"
 #include "kernels/cuda/sim/ptx_twins.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sabotage.h"
 #include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
@@ -18,15 +19,17 @@ struct LoadSlot {
   uint32_t* out;
   const void* row;
   int count;
+  int exchange;  // 1 where lanes take their neighbours' rows for their own
 };
 
 template <bool kTransposed>
 void complete_load(uint32_t, void* const slots[32]) {
   const int count = static_cast<LoadSlot*>(slots[0])->count;
+  const int exchange = static_cast<LoadSlot*>(slots[0])->exchange;
   for (int m = 0; m < count; ++m) {
     uint16_t matrix[8][8];
     for (int row = 0; row < 8; ++row)
-      std::memcpy(matrix[row], static_cast<LoadSlot*>(slots[8 * m + row])->row, 16);
+      std::memcpy(matrix[row], static_cast<LoadSlot*>(slots[8 * m + (row ^ exchange)])->row, 16);
     for (int lane = 0; lane < kWarpSize; ++lane) {
       const int i = lane / 4, j = 2 * (lane % 4);
       uint32_t first = kTransposed ? matrix[j][i] : matrix[i][j];
@@ -109,7 +112,7 @@ void meet_all(const char* what, Complete complete, void* slot) {
 
 }  // namespace
 
-void load_matrices(uint32_t* out, int count, const void* row, bool transposed) {
+void load_matrices(uint32_t* out, int count, const void* row, bool transposed, Site site) {
   Thread& me = require_thread("ldmatrix");
   if (me.lane < 8 * count) {
     if (reinterpret_cast<uintptr_t>(row) % 16)
@@ -120,7 +123,7 @@ void load_matrices(uint32_t* out, int count, const void* row, bool transposed) {
     __tsan_read_range(const_cast<void*>(row), 16);
 #endif
   }
-  LoadSlot slot{out, row, count};
+  LoadSlot slot{out, row, count, is_sabotaged(Mistake::wrong_lane, site)};
   meet_all("ldmatrix", transposed ? complete_load<true> : complete_load<false>, &slot);
 }
 

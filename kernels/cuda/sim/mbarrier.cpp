@@ -8,6 +8,7 @@
 #include "kernels/cuda/sim/block.h"
 #include "kernels/cuda/sim/ptx_sm90_twins.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sabotage.h"
 #include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
@@ -97,6 +98,7 @@ void Mbarriers::start_copy(Block& block, void* shared, const kernels::cuda::Tens
     block.fail_here(
         str("tma_load: the box of ", bytes, " bytes does not fit into the shared memory at its destination"));
   }
+  if (is_sabotaged(Mistake::lost_store, {block.launch->name, me.number})) return;
   note_access(shared, bytes, Kind::async_write, code);
   if (copy_count_ == kMost) block.fail_here(str("more than ", kMost, " tile copies under way"));
   copies_[(first_copy_ + copy_count_++) % kMost] = {
@@ -146,17 +148,21 @@ void mbarrier_init(uint64_t* barrier, unsigned arrivals) {
   block.mbarriers.init(block, barrier, arrivals);
 }
 
-void mbarrier_arrive(uint64_t* barrier, unsigned expected_bytes) {
+void mbarrier_arrive(uint64_t* barrier, unsigned expected_bytes, Site site) {
+  if (is_sabotaged(Mistake::no_arrival, site)) return;
   Block& block = *caller("mbarrier_arrive").block;
   block.mbarriers.arrive(block, barrier, expected_bytes);
 }
 
-void mbarrier_wait(uint64_t* barrier, unsigned parity) {
+void mbarrier_wait(uint64_t* barrier, unsigned parity, Site site) {
+  if (is_sabotaged(Mistake::no_wait, site)) return;
+  if (is_sabotaged(Mistake::wrong_phase, site)) parity ^= 1;
   Block& block = *caller("mbarrier_wait").block;
   block.mbarriers.wait(block, barrier, parity);
 }
 
-void fence_proxy_async() {
+void fence_proxy_async(Site site) {
+  if (is_sabotaged(Mistake::no_fence, site)) return;
   Thread& me = caller("fence_proxy_async");
   if (recorder) recorder->proxy_fence(me.number);
 }
@@ -166,7 +172,8 @@ void tma_load(void* shared, const kernels::cuda::TensorMap& map, int x, int y, i
   block.mbarriers.start_copy(block, shared, map, x, y, z, barrier, __builtin_return_address(0));
 }
 
-void named_barrier(int id, int threads) {
+void named_barrier(int id, int threads, Site site) {
+  if (is_sabotaged(Mistake::no_barrier, site)) return;
   Thread& me = caller("named_barrier");
   Block& block = *me.block;
   if (id < 1 || id > 15) block.fail_here(str("named_barrier ", id, ": ids are 1 to 15"));

@@ -43,8 +43,10 @@ class Recorder {
 
   std::map<std::string, KernelRecord> kernels;
   std::vector<std::string> reports;
+  bool stops = false;  // at the first
 
  private:
+  void take_back_lost_store();
   bool check_global(const Access& now, uintptr_t address, size_t bytes);
   void stop_where_unmapped(uintptr_t address, size_t bytes);
   void check_readers(const Access& now, uintptr_t address, size_t bytes);
@@ -60,6 +62,10 @@ class Recorder {
   Order order_;
   Shadow shared_, global_;
   Allocation last_;  // that an access was in
+  struct {
+    uintptr_t address = 0;
+    std::vector<char> before;
+  } lost_;  // a store that a Sabotage prevents: it happens, and is undone before anyone can see it
   std::set<std::pair<uintptr_t, uintptr_t>> reported_;
   int launch_reports_ = 0;
 };

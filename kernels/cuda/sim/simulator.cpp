@@ -105,7 +105,7 @@ void detail::run(const char* name, dim3 grid, dim3 block, size_t shared_bytes, B
 
 int block_barrier(Vote vote, int predicate, Site site) {
   Thread& me = require_thread("__syncthreads");
-  if (is_sabotaged(Sabotage::Kind::no_barrier, site)) return predicate != 0;
+  if (is_sabotaged(Mistake::no_barrier, site)) return predicate != 0;
   Block& block = *me.block;
   if (block.arrived == 0) {
     block.barrier_site = site;

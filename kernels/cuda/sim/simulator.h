@@ -48,6 +48,8 @@ struct Site {
   const char* file;
   int line;
 };
+// In a list of parameters, as the last: the line of the caller, as Site{file, line}.
+#define GRAFT_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 // What the builtins of cuda_api.h stand on. All are called by simulated threads.
 [[gnu::const]] uint3 thread_index();

@@ -3,8 +3,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "core/error.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sabotage.h"
 
 namespace graft::sim {
 
@@ -30,7 +33,8 @@ Counters& Counters::operator+=(const Counters& other) {
   return *this;
 }
 
-Watch::Watch() : recorder_(new Recorder) {
+Watch::Watch(After first_report) : recorder_(new Recorder) {
+  recorder_->stops = first_report == After::stop;
   if (recorder) {
     delete recorder_;
     fail("sim: a Watch inside of a Watch");
@@ -74,15 +78,18 @@ void Recorder::begin_block(Block& block) {
   shared_.clear();
   order_.begin_block(static_cast<uint32_t>(block.number) + 1, block.count);
   requests_.begin_block(block.warp_count);
+  lost_ = {};
 }
 
 void Recorder::block_met() {
+  take_back_lost_store();
   ++counters_.barriers;
   requests_.all_met();
   order_.next_phase();
 }
 
 void Recorder::warp_met(int warp, uint32_t mask, bool ordered) {
+  take_back_lost_store();
   // Only when all lanes meet are those that lag behind known to have come.
   if (mask == block_->warps[warp].exists) requests_.warp_met(warp);
   if (!ordered) return;
@@ -114,9 +121,17 @@ void Recorder::end_launch() {
   launch_ = nullptr;
 }
 
+// The hooks are called before the access: what was there then, there again.
+void Recorder::take_back_lost_store() {
+  if (lost_.before.empty()) return;
+  std::memcpy(reinterpret_cast<void*>(lost_.address), lost_.before.data(), lost_.before.size());
+  lost_.before.clear();
+}
+
 void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code) {
   const Thread* thread = current_thread();
   if (!thread || !block_) return;  // the host's own
+  take_back_lost_store();
   uintptr_t stack = reinterpret_cast<uintptr_t>(thread->fiber.stack);
   if (address - stack < thread->fiber.stack_bytes) {  // the thread's own variables
     std::string wrong = block_->products.touch(*thread, address, bytes);
@@ -128,6 +143,11 @@ void Recorder::access(uintptr_t address, size_t bytes, Kind kind, uintptr_t code
   if (shared) {
     const Arena::Piece* piece = block_->arena.piece_of(reinterpret_cast<const void*>(address), bytes);
     if (!piece) return report(now, "outside of its shared memory");
+    if (kind == Kind::write && is_sabotaged(Mistake::lost_store, {launch_->name, thread->number})) {
+      const char* here = reinterpret_cast<const char*>(address);
+      lost_ = {address, {here, here + bytes}};
+      return;
+    }
     bool unwritten = false;
     Race race = shared_.access(address, bytes, now, order_, &unwritten);
     uintptr_t offset = address - reinterpret_cast<uintptr_t>(piece->data);
@@ -250,6 +270,7 @@ void Recorder::report(const Access& now, const std::string& what, uintptr_t othe
   reports.push_back(str(block_->where(), ", thread ", to_text(block_->threads[now.asked_by].index), ": ",
                         noun(now.kind), " ", what, "\n  at ", describe_code(now.code)));
   if (other_code) reports.back() += str("\n  and ", describe_code(other_code));
+  if (stops) block_->stop(std::make_exception_ptr(DeviceError(reports.back())));
 }
 
 void Recorder::report_race(const Access& now, const char* memory, uintptr_t offset, const Race& race) {

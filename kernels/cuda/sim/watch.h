@@ -70,7 +70,10 @@ class Recorder;
 // time.
 class Watch {
  public:
-  Watch();
+  // After the first report the kernel goes on; or it is stopped, before the access that is wrong, and the
+  // launch throws the report: for kernels that are known to be wrong and must hit nobody.
+  enum class After : bool { go_on, stop };
+  explicit Watch(After first_report = After::go_on);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "kernels/cuda/sim/block.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sabotage.h"
 #include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
@@ -355,7 +356,8 @@ unsigned shared_address(const void* p) {
   return block.arena.offset(p);
 }
 
-void wgmma_fence(float* sums, int count) {
+void wgmma_fence(float* sums, int count, Site site) {
+  if (is_sabotaged(Mistake::no_fence, site)) return;
   Thread& me = require_thread("wgmma_fence");
   me.block->products.fence(me, sums, count);
 }
@@ -365,12 +367,14 @@ void wgmma(float* sums, const Product& product) {
   me.block->products.start(me, sums, product, __builtin_return_address(0));
 }
 
-void wgmma_commit() {
+void wgmma_commit(Site site) {
+  if (is_sabotaged(Mistake::no_commit, site)) return;
   Thread& me = require_thread("wgmma_commit");
   me.block->products.commit(me);
 }
 
-void wgmma_wait(int pending) {
+void wgmma_wait(int pending, Site site) {
+  if (is_sabotaged(Mistake::no_wait, site)) return;
   Thread& me = require_thread("wgmma_wait");
   me.block->products.wait(me, pending);
 }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/sim/simulator.h"
+
 namespace graft::sim {
 
 // One wgmma but for the sums: the operands' descriptors, the columns, whether an operand lies across the
@@ -16,9 +18,9 @@ struct Product {
 
 // An address as instructions know it: 18 bits, from the beginning of the block's shared memory.
 unsigned shared_address(const void* p);
-void wgmma_fence(float* sums, int count);
+void wgmma_fence(float* sums, int count, Site site);
 void wgmma(float* sums, const Product& product);
-void wgmma_commit();
-void wgmma_wait(int pending);
+void wgmma_commit(Site site);
+void wgmma_wait(int pending, Site site);
 
 }  // namespace graft::sim
