@@ -35,7 +35,8 @@ std::vector<AddedTokens::Found> AddedTokens::split(const Finder& finder, const T
       int32_t node = Trie::kRoot;
       for (size_t j = i; j < text.size() && (node = finder.trie.step(node, text[j].code)) != Trie::kNone;
            ++j) {
-        if (int32_t value = finder.trie.value(node); value != Trie::kNone) found = {value, i, j + 1};
+        if (int32_t value = finder.trie.value(node); value != Trie::kNone)
+          found = {value, i, j + 1, i, j + 1};
       }
     }
     if (found.index < 0) {
@@ -52,15 +53,15 @@ std::vector<AddedTokens::Found> AddedTokens::split(const Finder& finder, const T
     if (token.rstrip)
       while (found.end < text.size() && unicode::is_space(text[found.end].code)) ++found.end;
     i = std::max(i, found.end);
-    if (done < found.begin) parts.push_back({-1, done, found.begin});
+    if (done < found.begin) parts.push_back({-1, done, found.begin, 0, 0});
     parts.push_back(found);
     done = found.end;
   }
-  if (done < text.size()) parts.push_back({-1, done, text.size()});
+  if (done < text.size()) parts.push_back({-1, done, text.size(), 0, 0});
   return parts;
 }
 
-void AddedTokens::scan(Text text, const std::function<void(Text&)>& normalize,
+void AddedTokens::scan(Text text, bool trim, const std::function<void(Text&)>& normalize,
                        const std::function<void(Token)>& token,
                        const std::function<void(Text&&)>& between) const {
   auto part_of = [](Text& from, const Found& f) {
@@ -68,7 +69,8 @@ void AddedTokens::scan(Text text, const std::function<void(Text&)>& normalize,
     return Text(from.begin() + static_cast<int64_t>(f.begin), from.begin() + static_cast<int64_t>(f.end));
   };
   auto emit = [&](const Text& from, const Found& f) {
-    token({tokens_[static_cast<size_t>(f.index)].id, from[f.begin].begin, from[f.end - 1].end});
+    token({tokens_[static_cast<size_t>(f.index)].id, from[trim ? f.token_begin : f.begin].begin,
+           from[(trim ? f.token_end : f.end) - 1].end});
   };
   for (const Found& f : split(raw_, text)) {
     if (f.index >= 0) {

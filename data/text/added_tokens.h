@@ -28,9 +28,10 @@ class AddedTokens {
   AddedTokens() = default;
   AddedTokens(std::vector<AddedToken> tokens, const std::function<void(Text&)>& normalize);
 
-  // Hands over the text in its order: each token found, and the normalised text between them.
-  void scan(Text text, const std::function<void(Text&)>& normalize, const std::function<void(Token)>& token,
-            const std::function<void(Text&&)>& between) const;
+  // Hands over the text in its order: each token found, and the normalised text between them. White space
+  // that a token takes is part of its offsets, unless `trim`.
+  void scan(Text text, bool trim, const std::function<void(Text&)>& normalize,
+            const std::function<void(Token)>& token, const std::function<void(Text&&)>& between) const;
 
   const std::vector<AddedToken>& tokens() const { return tokens_; }
 
@@ -46,6 +47,7 @@ class AddedTokens {
   struct Found {
     int32_t index = -1;  // -1: text
     size_t begin = 0, end = 0;
+    size_t token_begin = 0, token_end = 0;  // without the white space that it takes
   };
   std::vector<Found> split(const Finder& finder, const Text& text) const;
 

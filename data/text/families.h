@@ -12,4 +12,11 @@ using PipelinePtr = std::shared_ptr<TokenizerPipeline>;
 PipelinePtr open_bert(TokenizerFiles& files, const std::string& vocab, const Hints& hints,
                       std::optional<bool> lowercase);
 
+// GPT-2, RoBERTa, CLIP: vocab.json and merges.txt, told apart by the hints or else by the vocabulary.
+PipelinePtr open_byte_level(TokenizerFiles& files, const std::string& vocab, const std::string& merges,
+                            const Hints& hints);
+
+// Each run of white space becomes one space, as CLIP's normaliser has it.
+void collapse_spaces(Text& text);
+
 }  // namespace graft::data

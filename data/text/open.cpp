@@ -13,6 +13,10 @@ PipelinePtr open_files(TokenizerFiles& files, const OpenTokenizerOptions& option
   PipelinePtr p;
   if (wanted("vocab.txt")) {
     p = open_bert(files, "vocab.txt", hints, options.lowercase);
+  } else if (wanted("vocab.json") || wanted("merges.txt")) {
+    p = open_byte_level(files, "vocab.json", "merges.txt", hints);
+  } else if (wanted("encoder.json") || wanted("vocab.bpe")) {
+    p = open_byte_level(files, "encoder.json", "vocab.bpe", hints);
   } else {
     fail<DataError>(
         files.folder(), files.file().empty() ? "" : "/" + files.file(),

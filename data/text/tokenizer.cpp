@@ -15,7 +15,7 @@ using Tokens = std::vector<Token>;
 Tokens tokens_of(const TokenizerPipeline& p, std::string_view text) {
   Tokens out;
   p.added.scan(
-      to_text(text), p.normalize, [&](Token t) { out.push_back(t); },
+      to_text(text), p.trim.on, p.normalize, [&](Token t) { out.push_back(t); },
       [&](Text&& part) {
         if (part.empty()) return;
         Words words{std::move(part), {}};

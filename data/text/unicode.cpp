@@ -68,9 +68,16 @@ void decompose(Text& text, bool compatibility) {
     }
     size_t end = i + 1;
     while (end < out.size() && combining_class(out[end].code) != 0) ++end;
-    std::stable_sort(
-        out.begin() + static_cast<int64_t>(i), out.begin() + static_cast<int64_t>(end),
-        [](const Char& a, const Char& b) { return combining_class(a.code) < combining_class(b.code); });
+    const auto first = out.begin() + static_cast<int64_t>(i), last = out.begin() + static_cast<int64_t>(end);
+    const Text before(first, last);
+    std::stable_sort(first, last, [](const Char& a, const Char& b) {
+      return combining_class(a.code) < combining_class(b.code);
+    });
+    // As in the reference, the parts of the original keep their order.
+    for (size_t k = i; k < end; ++k) {
+      out[k].begin = before[k - i].begin;
+      out[k].end = before[k - i].end;
+    }
     i = end;
   }
   text = std::move(out);
@@ -99,8 +106,6 @@ void compose(Text& text) {
     if (starter != kNone && !blocked) {
       if (char32_t joined = composed(text[starter].code, c.code)) {
         text[starter].code = joined;
-        text[starter].begin = std::min(text[starter].begin, c.begin);
-        text[starter].end = std::max(text[starter].end, c.end);
         continue;
       }
     }

@@ -23,7 +23,8 @@ bool is_word(char32_t c);
 // Each character's own lower case: U+0130 becomes two characters, a final sigma is not looked for.
 void lowercase(Text& text);
 
-// Normal forms; every character keeps the part of the original that it came from.
+// Normal forms; every character keeps the part of the original that it came from, and one that was composed
+// has that of its first part.
 void nfd(Text& text);
 void nfkd(Text& text);
 void nfc(Text& text);
