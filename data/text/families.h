@@ -16,6 +16,9 @@ PipelinePtr open_bert(TokenizerFiles& files, const std::string& vocab, const Hin
 PipelinePtr open_byte_level(TokenizerFiles& files, const std::string& vocab, const std::string& merges,
                             const Hints& hints);
 
+// T5: spiece.model, and the sentinels <extra_id_0>, ...
+PipelinePtr open_t5(TokenizerFiles& files, const std::string& name, const Hints& hints);
+
 // Each run of white space becomes one space, as CLIP's normaliser has it.
 void collapse_spaces(Text& text);
 

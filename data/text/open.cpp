@@ -17,6 +17,8 @@ PipelinePtr open_files(TokenizerFiles& files, const OpenTokenizerOptions& option
     p = open_byte_level(files, "vocab.json", "merges.txt", hints);
   } else if (wanted("encoder.json") || wanted("vocab.bpe")) {
     p = open_byte_level(files, "encoder.json", "vocab.bpe", hints);
+  } else if (wanted("spiece.model")) {
+    p = open_t5(files, "spiece.model", hints);
   } else {
     fail<DataError>(
         files.folder(), files.file().empty() ? "" : "/" + files.file(),

@@ -73,8 +73,10 @@ void decompose(Text& text, bool compatibility) {
     std::stable_sort(first, last, [](const Char& a, const Char& b) {
       return combining_class(a.code) < combining_class(b.code);
     });
-    // As in the reference, the parts of the original keep their order.
-    for (size_t k = i; k < end; ++k) {
+    // As in the reference, the parts of the original keep their order, but for marks that were part of the
+    // starter.
+    const bool separate = i == 0 || before[0].begin != out[i - 1].begin;
+    for (size_t k = i; separate && k < end; ++k) {
       out[k].begin = before[k - i].begin;
       out[k].end = before[k - i].end;
     }
