@@ -60,9 +60,8 @@ class Unigram : public WordModel {
   };
 
   void offer(Node& node, double score, size_t begin, int32_t id) const {
-    if (node.begin != UINT32_MAX && !(score > node.score)) return;
-    node = {options_.sums_in_float ? static_cast<double>(static_cast<float>(score)) : score,
-            static_cast<uint32_t>(begin), id};
+    if (options_.sums_in_float) score = static_cast<double>(static_cast<float>(score));
+    if (node.begin == UINT32_MAX || score > node.score) node = {score, static_cast<uint32_t>(begin), id};
   }
 
   // All pieces that begin at i.
@@ -88,9 +87,7 @@ class Unigram : public WordModel {
       single = single || end == i + 1;
     }
     if (single) return;
-    double score = unknown_score_ + here;
-    if (options_.sums_in_float) score = static_cast<double>(static_cast<float>(score));
-    offer(best[i + 1], score, i, static_cast<int32_t>(options_.unknown));
+    offer(best[i + 1], unknown_score_ + here, i, static_cast<int32_t>(options_.unknown));
   }
 
   void put_bytes(std::span<const Char> part, std::vector<Token>& out) const {
@@ -178,8 +175,11 @@ Normalizer sentencepiece_normalizer(SentencePieceRules rules) {
       if (!started && rules.collapse_spaces && result == U" ") continue;
       if (!started && rules.dummy_prefix) out.push_back({kMetaspace, begin, begin});
       started = true;
+      const bool nothing = result.empty();
       while (after_space && result.starts_with(U' ')) result.remove_prefix(1);
       for (char32_t c : result) out.push_back({c == ' ' ? kMetaspace : c, begin, end});
+      if (result.empty() && !nothing && !out.empty())
+        out.back().end = end;  // a space more, of the one before
       if (!result.empty()) after_space = rules.collapse_spaces && result.back() == ' ';
     }
     while (rules.collapse_spaces && !out.empty() && out.back().code == kMetaspace) out.pop_back();
