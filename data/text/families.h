@@ -19,6 +19,9 @@ PipelinePtr open_byte_level(TokenizerFiles& files, const std::string& vocab, con
 // T5: spiece.model, and the sentinels <extra_id_0>, ...
 PipelinePtr open_t5(TokenizerFiles& files, const std::string& name, const Hints& hints);
 
+// Any of them: tokenizer.json.
+PipelinePtr open_tokenizer_json(TokenizerFiles& files, const std::string& name, const Hints& hints);
+
 // Each run of white space becomes one space, as CLIP's normaliser has it.
 void collapse_spaces(Text& text);
 

@@ -11,7 +11,9 @@ PipelinePtr open_files(TokenizerFiles& files, const OpenTokenizerOptions& option
     return files.file().empty() ? files.has(name) : files.file() == name;
   };
   PipelinePtr p;
-  if (wanted("vocab.txt")) {
+  if (wanted("tokenizer.json")) {
+    p = open_tokenizer_json(files, "tokenizer.json", hints);
+  } else if (wanted("vocab.txt")) {
     p = open_bert(files, "vocab.txt", hints, options.lowercase);
   } else if (wanted("vocab.json") || wanted("merges.txt")) {
     p = open_byte_level(files, "vocab.json", "merges.txt", hints);

@@ -204,7 +204,7 @@ Normalizer precompiled_normalizer(std::shared_ptr<const Charsmap> charsmap) {
       // As published: what the shortest match becomes replaces the whole cluster.
       auto whole = bytes < 6 ? charsmap->find(text, i, end, Charsmap::Which::shortest) : std::nullopt;
       if (whole) {
-        put(*whole, i, end - 1);
+        put(*whole, i, i);
       } else {
         for (size_t j = i; j < end; ++j) {
           if (auto one = charsmap->find(text, j, j + 1, Charsmap::Which::shortest)) {
