@@ -1,5 +1,6 @@
 #include "data/text/byte_level.h"
 
+#include <algorithm>
 #include <array>
 
 #include "data/text/unicode.h"
@@ -136,9 +137,15 @@ Decoder byte_level_decoder(const std::string& end_of_word) {
       text += all ? std::string_view(bytes) : token;
     }
     if (end_of_word.empty()) return text;
-    text = valid_utf8(text);
-    for (size_t at = text.find(end_of_word); at != std::string::npos; at = text.find(end_of_word, at + 1))
-      text.replace(at, end_of_word.size(), 1, ' ');
+    bytes = valid_utf8(text);
+    text.clear();
+    for (size_t at = 0; at < bytes.size();) {
+      const size_t found = bytes.find(end_of_word, at);
+      text.append(bytes, at, std::min(found, bytes.size()) - at);
+      if (found == std::string::npos) break;
+      text += ' ';
+      at = found + end_of_word.size();
+    }
     const std::vector<int64_t> starts = character_starts(text);
     size_t first = 0, last = starts.size() - 1;
     auto space = [&](size_t i) {
