@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Compares the tokenizers with the real libraries over every code point and 100,000 generated strings, and prints each
+# string whose ids differ. Needs GRAFT_ASSETS and a Python with what tests/golden/tokenizers.py asks for.
+#   tests/parity/tokenizers.sh BUILD [PYTHON]        BUILD: such as build/cpu
+set -euo pipefail
+build=$(realpath "$1")
+python=${2:-python3}
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+GRAFT_PARITY=$work "$build/tests/graft_tests" --no-skip "--test-case=tokenizers: write the blocks that differ"
+count=0
+for file in "$work"/*; do
+  [ -e "$file" ] || break
+  read -r name part block <<<"$(basename "$file")"
+  "$python" tests/golden/tokenizers.py differences "$name" "$part" "$block" "$file"
+  count=$((count + 1))
+done
+echo "$count blocks differ"
+[ "$count" = 0 ]
