@@ -31,12 +31,6 @@ EncodeOptions options_of(const Json& c) {
   return o;
 }
 
-// Where one character of the original becomes several that normal forms put in another order, the reference's
-// offsets lead to a neighbour; graft's lead to the character. The ids are the same.
-bool offsets_differ_by_design(const std::string& name, const std::string& text) {
-  return name.ends_with("clip") && text.find("\xC4\xB0\xCC\x80\xCC\xA3") != std::string::npos;
-}
-
 void check_case(const std::string& name, const Tokenizer& t, const Json& c) {
   const auto text = c["text"].get<std::string>();
   CAPTURE(name);
@@ -51,8 +45,7 @@ void check_case(const std::string& name, const Tokenizer& t, const Json& c) {
   const Encoding e = c.contains("pair") ? t.encode(text, c["pair"].get<std::string>(), o) : t.encode(text, o);
   CHECK(e.ids == c["ids"].get<std::vector<int64_t>>());
   CHECK(e.type_ids == c["types"].get<std::vector<int64_t>>());
-  if (!offsets_differ_by_design(name, text))
-    CHECK(e.offsets == c["offsets"].get<std::vector<std::pair<int64_t, int64_t>>>());
+  CHECK(e.offsets == c["offsets"].get<std::vector<std::pair<int64_t, int64_t>>>());
   std::vector<bool> special;
   for (const auto& s : c["special"]) special.push_back(s.get<int>() == 1);
   CHECK(e.special == special);
@@ -78,13 +71,16 @@ struct Block {
   uint32_t crc = 0;
 };
 
-std::vector<Block> golden_blocks(bool tiny) {
+std::vector<Block> golden_blocks(bool tiny, bool all = false) {
   std::vector<Block> out;
   std::ifstream in(golden_folder() + "/blocks.txt");
   std::string crc;
   for (Block b; in >> b.name >> b.part >> b.block >> crc;) {
     b.crc = static_cast<uint32_t>(std::stoul(crc, nullptr, 16));
-    if (b.name.starts_with("tiny_") == tiny) out.push_back(b);
+    // From U+40000 on no character is assigned but for the tags and variation selectors of plane 14 and
+    // private use: the first block of each plane stands for it here, and the parity script compares all.
+    const bool sampled = b.part == "points" && b.block >= 0x40000 / kPointsPerBlock && b.block % 8 != 0;
+    if (b.name.starts_with("tiny_") == tiny && (all || !sampled)) out.push_back(b);
   }
   return out;
 }
@@ -95,7 +91,6 @@ void check_blocks(bool tiny) {
   const std::vector<Block> blocks = golden_blocks(tiny);
   std::map<std::string, Tokenizer> tokenizers;
   for (const Block& b : blocks) {
-    if (b.name.ends_with("_json") && !tiny) continue;  // composed by the reference alone
     if (!tokenizers.contains(b.name)) tokenizers.emplace(b.name, folders.open(b.name));
   }
   REQUIRE(!tokenizers.empty());
@@ -145,6 +140,39 @@ TEST_CASE("published vocabularies: every code point, and 100,000 generated strin
   check_blocks(false);
 }
 
+// Of ids no difference is known. Of offsets these are.
+TEST_CASE("published vocabularies: where offsets differ from the reference's, and why") {
+  GRAFT_NEEDS_ASSETS();
+  using Offsets = std::vector<std::pair<int64_t, int64_t>>;
+  struct Difference {
+    const char *name, *text, *reason;
+    Offsets reference, ours;
+  };
+  const std::vector<Difference> differences = {
+      {"clip",
+       "l\u0130\u0300\u0323",
+       "U+0130 is taken apart, its mark sorted behind another one and left there; the reference goes on "
+       "counting, "
+       "graft names the character that each mark came from",
+       {{0, 1}, {1, 2}, {1, 2}, {1, 2}, {2, 3}, {2, 3}, {3, 4}, {3, 4}},
+       {{0, 1}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {1, 2}, {2, 3}, {2, 3}}},
+      {"t5",
+       "v \u00bd",
+       "one character becomes several pieces; sentencepiece gives all but the last an empty part of the "
+       "text, graft "
+       "gives each the whole character",
+       {{0, 0}, {0, 1}, {1, 2}, {2, 2}, {2, 3}},
+       {{0, 0}, {0, 1}, {1, 3}, {2, 3}, {2, 3}}}};
+  TokenizerFolders folders;
+  EncodeOptions plain;
+  plain.add_special = false;
+  for (const Difference& d : differences) {
+    CAPTURE(d.reason);
+    CHECK(folders.open(d.name).encode(d.text, plain).offsets == d.ours);
+    CHECK(d.ours != d.reference);
+  }
+}
+
 // For tests/parity/tokenizers.sh: the ids of each block that differs, a line a string, in the folder
 // GRAFT_PARITY.
 TEST_CASE("tokenizers: write the blocks that differ" * doctest::skip()) {
@@ -154,8 +182,7 @@ TEST_CASE("tokenizers: write the blocks that differ" * doctest::skip()) {
   const TextCorpus corpus;
   EncodeOptions plain;
   plain.add_special = false;
-  for (const Block& b : golden_blocks(false)) {
-    if (b.name.ends_with("_json")) continue;
+  for (const Block& b : golden_blocks(false, true)) {
     const Tokenizer t = folders.open(b.name);
     const auto texts = b.part == "points" ? corpus.points(b.block) : corpus.strings(b.block);
     if (ids_crc(t, texts) == b.crc) continue;
