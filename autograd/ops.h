@@ -10,8 +10,11 @@
 
 namespace graft {
 
-// Elementwise a + b; same shapes.
+// Elementwise a + b and a b; same shapes.
 Var add(const Var& a, const Var& b);
+Var multiply(const Var& a, const Var& b);
+// factor x.
+Var scale(const Var& x, double factor);
 // max(x, 0); the gradient at 0 is 0.
 Var relu(const Var& x);
 // min(max(x, 0), 6); the gradient at 0 and at 6 is 0.
@@ -80,6 +83,11 @@ Var layer_norm(const Var& x, const Var& weight, const Var& bias, double eps = 1e
 // Sennrich, 2019; Raffel et al., 2020).
 Var rms_norm(const Var& x, const Var& weight, double eps = 1e-6);
 
+// x [..., C] -> x / |x|, the Euclidean length of each row of C values; a row of zeros stays one. (1e-24 is
+// added to the squared length, PyTorch's normalize has at least 1e-12 for the length: nothing that f32 shows
+// for any row longer than 1e-8.)
+Var normalize_rows(const Var& x);
+
 // table [R, C], indices i64 [...] -> [..., C]: the rows that the indices name. The row `padding_index` gets
 // no gradient; none where it is negative. Throws DataError, naming index and position, for an index out of
 // range.
@@ -101,6 +109,12 @@ Var global_avg_pool(const Var& x);
 Var shortcut_a(const Var& x, int64_t stride, int64_t channels);
 // [N, H, W, C1] and [N, H, W, C2] -> [N, H, W, C1 + C2]; any rank, same leading axes.
 Var concat_last(const std::vector<Var>& parts);
+// The same along any axis (a negative one counts from the end); all the others are equal.
+Var concat(const std::vector<Var>& parts, int axis);
+// The elements [begin, end) of one axis.
+Var slice(const Var& x, int axis, int64_t begin, int64_t end);
+// The axes in another order: axis i of the result is axis axes[i] of x. A copy.
+Var permute(const Var& x, const std::vector<int>& axes);
 // The same values in another float type, rounded to nearest; the gradient goes back in x's own type.
 Var cast(const Var& x, DType dtype);
 // The same elements under another shape.

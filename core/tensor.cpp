@@ -145,7 +145,7 @@ Tensor Tensor::transpose(int a, int b) const {
   return t;
 }
 
-Tensor Tensor::permute(std::initializer_list<int> axes) const {
+Tensor Tensor::permute(std::span<const int> axes) const {
   GRAFT_CHECK(static_cast<int>(axes.size()) == rank(), "permute: ", axes.size(), " axes for ", shape_);
   Tensor t = *this;
   int i = 0;

@@ -75,7 +75,8 @@ class Tensor {
   Tensor reshape(const Shape& shape) const;
   Tensor slice(int axis, int64_t begin, int64_t end) const;  // [begin, end) of one axis
   Tensor transpose(int a, int b) const;
-  Tensor permute(std::initializer_list<int> axes) const;
+  Tensor permute(std::span<const int> axes) const;
+  Tensor permute(std::initializer_list<int> axes) const { return permute({axes.begin(), axes.size()}); }
   Tensor as_strided(const Shape& shape, const Shape& strides, int64_t offset) const;  // bounds are checked
 
   // Copies. contiguous() is free where the tensor is contiguous already. to(device) is the only way from one

@@ -10,14 +10,17 @@
 namespace graft::nn {
 namespace {
 
-// The parameter as an input of x's type needs it: a bf16 copy where x is bf16 and the parameter f32.
 Var as_input(const Parameter& parameter, const Var& x) {
-  const Var& p = parameter.var;
-  bool rounds = p && p.value().dtype() == DType::f32 && x.value().dtype() == DType::bf16;
-  return rounds ? cast(p, DType::bf16) : p;
+  return rounded_to(parameter, x.value().dtype());
 }
 
 }  // namespace
+
+Var rounded_to(const Parameter& parameter, DType dtype) {
+  const Var& p = parameter.var;
+  bool rounds = p && p.value().dtype() == DType::f32 && dtype == DType::bf16;
+  return rounds ? cast(p, DType::bf16) : p;
+}
 
 Conv2d::Conv2d(const Config& config, DType dtype) : how{config.stride, config.padding, config.groups} {
   GRAFT_CHECK(config.groups >= 1 && config.in % config.groups == 0 && config.out % config.groups == 0,
@@ -35,17 +38,28 @@ Var Conv2d::forward(const Var& x) const {
   return seen(conv2d(x, as_input(weight, x), as_input(bias, x), how));
 }
 
-Linear::Linear(int64_t in, int64_t out, DType dtype)
-    : weight(Tensor::zeros({out, in}, dtype)), bias(Tensor::zeros({out}, dtype)) {}
+Linear::Linear(const Config& config, DType dtype)
+    : weight(Tensor::zeros({config.out, config.in}, dtype)), published_(config.published) {
+  if (config.bias) bias = Parameter(Tensor::zeros({config.out}, dtype));
+}
 
 Var Linear::forward(const Var& x) const {
   return seen(linear(x, as_input(weight, x), as_input(bias, x)));
 }
 
+Var Linear::forward(const Var& x, Activation activation, const Var& residual) const {
+  // An observer is shown the linear map itself.
+  if (is_observed() && (activation != Activation::none || residual)) {
+    Var y = forward(x);
+    return activate(residual ? add(y, residual) : y, activation);
+  }
+  return seen(linear_act(x, as_input(weight, x), as_input(bias, x), activation, residual));
+}
+
 void Linear::init(const Init& init, const std::string& name) {
   double bound = 1 / std::sqrt(static_cast<double>(fan_in(weight)));
   init.uniform(weight, name + ".weight", bound);
-  init.uniform(bias, name + ".bias", bound);
+  if (bias.var) init.uniform(bias, name + ".bias", bound);
 }
 
 BatchNorm2d::BatchNorm2d(int64_t channels, DType dtype, BatchNorm batch_norm)

@@ -13,6 +13,9 @@
 
 namespace graft::nn {
 
+// The parameter as an input of `dtype` needs it: a bf16 copy where that is bf16 and the parameter f32.
+Var rounded_to(const Parameter& parameter, DType dtype);
+
 // x [N, H, W, in] -> [N, OH, OW, out]. weight: [out, size, size, in / groups].
 class Conv2d : public Module {
  public:
@@ -32,13 +35,24 @@ class Conv2d : public Module {
 // x [..., in] -> [..., out]. weight: [out, in].
 class Linear : public Module {
  public:
-  Linear(int64_t in, int64_t out, DType dtype = DType::f32);
-  void parts(Parts& p) override { p("weight", weight)("bias", bias); }
+  struct Config {
+    int64_t in, out;
+    bool bias = true;
+    Published published = Published::same;  // of the weight; linear_io for GPT-2's Conv1D
+  };
+  explicit Linear(const Config& config, DType dtype = DType::f32);
+  Linear(int64_t in, int64_t out, DType dtype = DType::f32) : Linear(Config{in, out}, dtype) {}
+  void parts(Parts& p) override { p("weight", weight, published_).optional("bias", bias); }
   Var forward(const Var& x) const;
+  // activation(forward(x) + residual) in one pass; residual is like the result, or undefined.
+  Var forward(const Var& x, Activation activation, const Var& residual = {}) const;
   // PyTorch's start: weight and bias uniform within 1 / sqrt(in).
   void init(const Init& init, const std::string& name);
 
   Parameter weight, bias;
+
+ private:
+  Published published_;
 };
 
 // x [..., channels] -> the same shape: activation(bn(x) + residual), in one pass; residual is like x, or

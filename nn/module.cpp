@@ -1,5 +1,6 @@
 #include "nn/module.h"
 
+#include <unordered_map>
 #include <utility>
 
 namespace graft::nn {
@@ -22,11 +23,13 @@ class Walk : public Parts {
     return *this;
   }
   Parts& operator()(std::string_view name, Parameter& parameter, Published published) override {
-    if (on_tensor) on_tensor({join(prefix_, name), &parameter, nullptr, published});
+    std::string full = join(prefix_, name);
+    auto [first, is_new] = first_names_.emplace(&parameter, full);
+    if (on_tensor) on_tensor({full, &parameter, nullptr, published, is_new ? "" : first->second});
     return *this;
   }
   Parts& operator()(std::string_view name, Buffer& buffer) override {
-    if (on_tensor) on_tensor({join(prefix_, name), nullptr, &buffer, Published::same});
+    if (on_tensor) on_tensor({join(prefix_, name), nullptr, &buffer});
     return *this;
   }
 
@@ -38,6 +41,7 @@ class Walk : public Parts {
     prefix_ = std::move(outer);
   }
   std::string prefix_;
+  std::unordered_map<const Parameter*, std::string> first_names_;
 };
 
 }  // namespace
@@ -52,7 +56,12 @@ std::string_view to_text(Freeze freeze) {
 }
 
 std::string_view to_text(Published published) {
-  return published == Published::conv_oihw ? "OIHW -> OHWI" : "as is";
+  switch (published) {
+    case Published::same: return "as is";
+    case Published::conv_oihw: return "OIHW -> OHWI";
+    case Published::linear_io: return "[in, out] -> [out, in]";
+  }
+  return "?";
 }
 
 void Parameter::set_freeze(Freeze f) {
@@ -103,7 +112,7 @@ std::vector<NamedTensor> named_tensors(Module& module) {
 
 std::vector<NamedTensor> named_parameters(Module& module) {
   std::vector<NamedTensor> all = named_tensors(module);
-  std::erase_if(all, [](const NamedTensor& t) { return !t.parameter; });
+  std::erase_if(all, [](const NamedTensor& t) { return !t.parameter || !t.tied_to.empty(); });
   return all;
 }
 

@@ -24,6 +24,7 @@ std::string_view to_text(Freeze freeze);
 enum class Published : uint8_t {
   same,       // the same axes
   conv_oihw,  // file [O, I, KH, KW], engine [O, KH, KW, I]
+  linear_io,  // file [in, out], engine [out, in]: GPT-2's Conv1D
 };
 std::string_view to_text(Published published);
 
@@ -48,7 +49,9 @@ struct Buffer {
 
 class Module;
 
-// What Module::parts is called with: receives each part under its name.
+// What Module::parts is called with: receives each part under its name. A parameter that another module named
+// already may be named again (a language model's head that is its table of word vectors): tied, one Var under
+// two names. Name the module that computes with it first: the first name is the parameter's own.
 class Parts {
  public:
   virtual ~Parts() = default;
@@ -60,8 +63,8 @@ class Parts {
   Parts& optional(std::string_view name, std::unique_ptr<Module>& module) {
     return module ? (*this)(name, *module) : *this;
   }
-  Parts& optional(std::string_view name, Parameter& parameter) {
-    return parameter.var.defined() ? (*this)(name, parameter) : *this;
+  Parts& optional(std::string_view name, Parameter& parameter, Published published = Published::same) {
+    return parameter.var.defined() ? (*this)(name, parameter, published) : *this;
   }
 };
 
@@ -122,6 +125,7 @@ struct NamedTensor {
   Parameter* parameter = nullptr;
   Buffer* buffer = nullptr;
   Published published = Published::same;
+  std::string tied_to = {};  // the first name of the same parameter; empty where this is the first
 
   const Tensor& value() const { return parameter ? parameter->var.value() : buffer->value; }
   Freeze freeze() const { return parameter ? parameter->freeze : buffer->freeze; }
@@ -129,9 +133,10 @@ struct NamedTensor {
   void set_freeze(Freeze f) const;
 };
 
-// All tensors, in the order in which the modules name them (a checkpoint's order).
+// All tensors, in the order in which the modules name them (a checkpoint's order); a tied parameter under
+// each of its names.
 std::vector<NamedTensor> named_tensors(Module& module);
-// Only the parameters.
+// Only the parameters, each once, under its first name.
 std::vector<NamedTensor> named_parameters(Module& module);
 // All modules under their names, the root first, under "".
 std::vector<std::pair<std::string, Module*>> named_modules(Module& module);
@@ -146,7 +151,7 @@ void for_each_layer(Module& root, F f) {
 // Brings all tensors to `device` and forgets the gradients. Integer counters, which layers count up
 // themselves, stay on the CPU.
 void move_to(Module& module, Device device);
-// Elements of all parameters; of those with state `trainable` only.
+// Elements of all parameters, tied ones once; of those with state `trainable` only.
 int64_t parameter_count(Module& module);
 int64_t trainable_count(Module& module);
 

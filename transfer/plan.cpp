@@ -33,18 +33,31 @@ std::string block_of(const std::string& name) {
   return numbered && next != std::string::npos ? name.substr(0, next) : name.substr(0, dot);
 }
 
+// A tied parameter has several names: a rule that matches one of them means it.
+bool means(const Rule& rule, const nn::NamedTensor& tensor, const std::vector<nn::NamedTensor>& tied) {
+  return matches(rule.pattern, tensor.name) ||
+         std::any_of(tied.begin(), tied.end(), [&](const nn::NamedTensor& other) {
+           return other.tied_to == tensor.name && matches(rule.pattern, other.name);
+         });
+}
+
 }  // namespace
 
 Plan plan(nn::Module& network, const std::vector<Rule>& rules) {
   std::vector<nn::NamedTensor> tensors = nn::named_tensors(network);
   for (const Rule& rule : rules) require_match(rule, tensors);
 
+  std::vector<nn::NamedTensor> tied;
+  for (const nn::NamedTensor& t : tensors) {
+    if (!t.tied_to.empty()) tied.push_back(t);
+  }
   Plan out;
   std::string deepest;  // networks name their parts in the order of the computation: the first that trains
   for (const nn::NamedTensor& t : tensors) {
+    if (!t.tied_to.empty()) continue;
     Setting setting;
     for (const Rule& rule : rules) {
-      if (!matches(rule.pattern, t.name)) continue;
+      if (!means(rule, t, tied)) continue;
       t.set_freeze(rule.freeze);
       setting = {rule.lr_scale, rule.weight_decay};
     }

@@ -22,8 +22,9 @@ struct Plan {
 };
 
 // Sets the freeze state of every tensor of the network and returns the plan. Tensors that no rule names keep
-// their state. Throws UsageError for a rule that matches nothing, naming the nearest names. The plan points
-// into the network: it is valid while the network lives and none of its parts is replaced.
+// their state; a tied parameter is one tensor, and a rule means it by any of its names. Throws UsageError for
+// a rule that matches nothing, naming the nearest names. The plan points into the network: it is valid while
+// the network lives and none of its parts is replaced.
 Plan plan(nn::Module& network, const std::vector<Rule>& rules);
 
 }  // namespace graft::transfer

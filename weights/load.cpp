@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <unordered_map>
 
 #include "core/nearest.h"
@@ -47,6 +48,16 @@ class Match {
   LoadReport report;
   const std::vector<nn::NamedTensor>& tensors() const { return tensors_; }
   const Entry* source(size_t i) const { return source_[i]; }
+  bool waived(const std::string& name) const {
+    return std::any_of(map_.waive.begin(), map_.waive.end(),
+                       [&](const std::string& glob) { return glob_match(glob, name); });
+  }
+  // Where the file holds a tied tensor under both names: the one under the first.
+  std::optional<size_t> twin(size_t i) const {
+    if (!source_[i] || tensors_[i].tied_to.empty()) return std::nullopt;
+    size_t first = target_of_.at(tensors_[i].tied_to);
+    return source_[first] ? std::optional(first) : std::nullopt;
+  }
   // The tensor that this one shares its elements with, where the file holds only that one.
   const nn::NamedTensor* tied(size_t i) const {
     return tied_to_[i] < tensors_.size() ? &tensors_[tied_to_[i]] : nullptr;
@@ -98,11 +109,6 @@ class Match {
     }
   }
 
-  bool waived(const std::string& name) const {
-    return std::any_of(map_.waive.begin(), map_.waive.end(),
-                       [&](const std::string& glob) { return glob_match(glob, name); });
-  }
-
   // Another name of the same elements that the file does hold.
   size_t find_tied(size_t i) const {
     const Tensor& mine = tensors_[i].value();
@@ -123,7 +129,7 @@ class Match {
       if (source_[i]) continue;
       const nn::NamedTensor& t = tensors_[i];
       tied_to_[i] = find_tied(i);
-      if (tied_to_[i] < tensors_.size()) continue;
+      if (tied_to_[i] < tensors_.size() || !t.tied_to.empty()) continue;  // missing once, by its first name
       if (is_counter(t.name) || waived(t.name)) {
         report.waived.push_back({t.name, "missing"});
       } else {
@@ -223,6 +229,20 @@ LoadReport load(nn::Module& module, const Checkpoint& checkpoint, const NameMap&
     }
   });
   for (size_t i = 0; i < tensors.size(); ++i) {
+    auto first = match.twin(i);
+    if (!first || rows[i].sha256 == rows[*first].sha256) continue;
+    std::string why = str("differs from ", printable(tensors[*first].name), ", to which the network ties it");
+    if (match.waived(tensors[i].name)) {
+      report.waived.push_back({tensors[i].name, why});
+      rows[i].transform = str("tied to ", tensors[*first].name);
+      rows[i].sha256 = rows[*first].sha256;
+      values[i] = values[*first];
+    } else {
+      report.mismatched.push_back({tensors[i].name, "", to_text(rows[i].shape), why});
+    }
+  }
+  if (!report.complete()) return report;
+  for (size_t i = 0; i < tensors.size(); ++i) {
     if (match.source(i)) {
       tensors[i].set_value(values[i].to(tensors[i].value().device()));
       if (rows[i].not_finite > 0) {
@@ -280,7 +300,7 @@ std::string LoadReport::to_text() const {
       line("shape", str(printable(m.name), "  model ", m.model, ", file ", m.file),
            head ? "(swap the head after loading)" : "");
     } else {
-      line("type", str(printable(m.name), " ", m.file), m.why);
+      line(m.model.empty() ? "value" : "type", str(printable(m.name), " ", m.file), m.why);
     }
   }
   for (const auto& u : unexpected) line("unexpected", str(printable(u.name), " ", u.shape), guess(u.nearest));

@@ -43,7 +43,7 @@ struct Unmatched {
 };
 struct Mismatch {
   std::string name;
-  std::string model, file;  // shapes
+  std::string model, file;  // shapes; `model` empty where two values that the network ties differ in the file
   std::string why;          // empty where the shapes say it
 };
 struct Waived {
@@ -72,6 +72,7 @@ struct LoadReport {
 };
 
 // Fills the network from the checkpoint, converting each tensor to the type and layout that the network has.
+// A tied tensor needs to be in the file under one of its names; under several, the values must be equal.
 // All or nothing: with an incomplete report, or when reading fails (DataError), no tensor of the network has
 // changed.
 LoadReport load(nn::Module& module, const Checkpoint& checkpoint, const NameMap& names = {});

@@ -104,10 +104,12 @@ void save_safetensors(const std::string& path, const std::vector<SavedTensor>& t
   file.commit();
 }
 
-std::vector<SavedTensor> published_tensors(nn::Module& module) {
+std::vector<SavedTensor> published_tensors(nn::Module& module, Tied tied) {
   std::vector<SavedTensor> all;
-  for (const nn::NamedTensor& t : nn::named_tensors(module))
-    all.push_back({t.name, to_published(t.value(), t.published)});
+  for (const nn::NamedTensor& t : nn::named_tensors(module)) {
+    if (tied == Tied::each_name || t.tied_to.empty())
+      all.push_back({t.name, to_published(t.value(), t.published)});
+  }
   return all;
 }
 
@@ -117,7 +119,7 @@ void save(nn::Module& module, const std::string& path, const Metadata& metadata)
     fail<UsageError>("cannot save ", printable(path),
                      ": a .pth file has no place for metadata; choose another name");
   }
-  torch ? save_torch_zip(path, published_tensors(module))
+  torch ? save_torch_zip(path, published_tensors(module, Tied::each_name))
         : save_safetensors(path, published_tensors(module), metadata);
 }
 

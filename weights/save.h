@@ -19,8 +19,11 @@ struct SavedTensor {
 using Metadata = std::map<std::string, std::string>;
 
 // The network's tensors under their names, its transforms undone: what the publisher's own program would
-// save.
-std::vector<SavedTensor> published_tensors(nn::Module& module);
+// save. Tied parameters appear under each of their names, as in a .pth file, or once, under the first: two
+// tensors of a safetensors file cannot share their elements, so transformers writes one of them and ties
+// again after loading.
+enum class Tied : uint8_t { each_name, first_name };
+std::vector<SavedTensor> published_tensors(nn::Module& module, Tied tied = Tied::first_name);
 
 // A safetensors file. Its metadata gains "graft.sha256", a hash over the whole file that Checkpoint::open
 // checks, so that a changed byte is never loaded silently; "graft.sha256" and "graft.writer" are graft's own

@@ -59,4 +59,14 @@ Var tanh(const Var& x) {
   return from_output("tanh", x, kernels::tanh, kernels::tanh_grad);
 }
 
+Var scale(const Var& x, double factor) {
+  Tensor value = x.value().contiguous(), y = value.empty_like();
+  kernels::scale(value, factor, y);
+  return record("scale", y, {x}, [factor](const Tensor& dy) {
+    Tensor dx = dy.empty_like();
+    kernels::scale(dy, factor, dx);
+    return Grads{dx};
+  });
+}
+
 }  // namespace graft

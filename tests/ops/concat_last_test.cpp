@@ -45,3 +45,44 @@ TEST_CASE("concat_last: errors") {
       },
       {"concat_last", "f32", "f64"});
 }
+
+TEST_CASE("concat: along any axis") {
+  on_every_device([](Device device) {
+    for (DType dtype : {DType::f32, DType::i64, DType::bf16}) {
+      for (int axis : {0, 1, 2, -2}) {
+        std::vector<Var> parts;
+        Shape whole = {2, 3, 5};
+        whole[axis] = 0;
+        for (int64_t size : {2, 0, 1, 4}) {
+          Shape shape = whole;
+          shape[axis] = size;
+          parts.push_back(Var(Tensor::full(shape, static_cast<double>(size), dtype, device)));
+        }
+        Tensor y = concat(parts, axis).value().to(kCpu);
+        whole[axis] = 7;
+        CHECK(y.shape() == whole);
+        int at = axis < 0 ? axis + 3 : axis;
+        int64_t from = 0;
+        for (const Var& part : parts) {
+          int64_t to = from + part.dim(axis);
+          CHECK(bit_equal(y.slice(at, from, to).clone(), part.value().to(kCpu)));
+          from = to;
+        }
+      }
+    }
+  });
+  for (int axis : {0, 1, 2}) {
+    Shape a = {2, 3, 4}, b = a;
+    b[axis] = 1;
+    check_gradients([axis](const std::vector<Var>& v) { return concat(v, axis); },
+                    {random_tensor(a, 1), random_tensor(b, 2), random_tensor(a, 3)});
+  }
+  check_devices_agree([](const std::vector<Var>& v) { return concat(v, 1); },
+                      {random_tensor({2, 3, 5}, 1), random_tensor({2, 7, 5}, 2)});
+  check_throws<Error>(
+      [] {
+        concat({Var(Tensor::zeros({2, 3})), Var(Tensor::zeros({2, 4}))}, 0);
+      },
+      {"concat", "[2, 4]", "[2, 3]", "axes but 0"});
+  check_throws<Error>([] { concat({Var(Tensor::zeros({2}))}, 1); }, {"concat", "[2]", "axis 1"});
+}
