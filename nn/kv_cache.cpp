@@ -46,7 +46,13 @@ std::pair<Tensor, Tensor> KeyValueCache::append(int64_t index, const Tensor& key
   layer.keys.slice(1, layer.length, end).copy_from(keys);
   layer.values.slice(1, layer.length, end).copy_from(values);
   layer.length = end;
-  return {layer.keys.slice(1, 0, end), layer.values.slice(1, 0, end)};
+  return tokens(index);
+}
+
+std::pair<Tensor, Tensor> KeyValueCache::tokens(int64_t index) const {
+  const Layer& layer = layers_.at(static_cast<size_t>(index));
+  GRAFT_CHECK(layer.keys.defined(), "key and value cache: layer ", index, " has no tokens");
+  return {layer.keys.slice(1, 0, layer.length), layer.values.slice(1, 0, layer.length)};
 }
 
 void KeyValueCache::select(const std::vector<int64_t>& rows) {

@@ -15,6 +15,8 @@ class KeyValueCache {
   // Keys and values [B, T, H, D] of new tokens in one layer -> those of all its tokens, [B, length + T, H,
   // D]: views, valid until the layer's next append. Room grows by doubling, so n tokens cost n copies in all.
   std::pair<Tensor, Tensor> append(int64_t layer, const Tensor& keys, const Tensor& values);
+  // Those of all its tokens, without new ones. Throws Error where the layer has none.
+  std::pair<Tensor, Tensor> tokens(int64_t layer) const;
   // Batch entry i becomes what entry rows[i] was, in all layers.
   void select(const std::vector<int64_t>& rows);
   // Forgets all but the first `length` tokens of every layer.

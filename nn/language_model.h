@@ -30,8 +30,8 @@ class LanguageModel : public Module {
   // The tokens that the continuation of `prompt` starts with: the prompt itself, or in an encoder-decoder the
   // token that starts every result.
   virtual std::vector<int64_t> first_tokens(const std::vector<int64_t>& prompt) const = 0;
-  // One row that has no tokens yet; an encoder-decoder reads the prompt now. The network must outlive it and
-  // must not be moved. Computes without gradients and without dropout, whatever the mode.
+  // One row that has no tokens yet; an encoder-decoder reads the prompt now. The network must be in
+  // evaluation mode, outlive it and not be moved. Records no gradients.
   virtual std::unique_ptr<Continuation> start(const std::vector<int64_t>& prompt) = 0;
 
   virtual int64_t vocabulary() const = 0;

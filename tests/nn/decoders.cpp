@@ -1,0 +1,137 @@
+#include "tests/nn/decoders.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/support.h"
+
+namespace graft::test {
+namespace {
+
+using weights::Checkpoint;
+
+double largest_of(const Tensor& t) {
+  double largest = 0;
+  Tensor values = t.to(DType::f64).contiguous();
+  for (double v : values.span<double>()) largest = std::max(largest, std::abs(v));
+  return largest;
+}
+
+// As published; the only matrices that are transposed are those of Conv1D.
+Tensor engine_layout(const Tensor& t, nn::Published published) {
+  return published == nn::Published::linear_io ? t.transpose(0, 1).contiguous() : t;
+}
+
+using Outputs = std::map<std::string, Tensor>;
+
+void compare_blocks(const Outputs& outputs, const DecoderGolden& golden, DecoderParity& parity) {
+  for (const auto& [name, expected] : golden.blocks) {
+    REQUIRE_MESSAGE(outputs.count(name) == 1, "no output of " << name << " was seen");
+    parity.block.see(name, max_relative_difference(outputs.at(name), expected));
+  }
+}
+
+// Where the true gradient is 0 (a key's bias shifts all scores alike), rounding is all there is: then the
+// scale is the network's largest gradient.
+void compare_gradients(nn::Module& network, const DecoderGolden& golden, DecoderParity& parity) {
+  std::vector<nn::NamedTensor> parameters = nn::named_parameters(network);
+  CHECK(parameters.size() == golden.gradients.size());
+  double largest = 0;
+  for (const auto& [name, expected] : golden.gradients) largest = std::max(largest, largest_of(expected));
+  for (const nn::NamedTensor& t : parameters) {
+    REQUIRE_MESSAGE(golden.gradients.count(t.name) == 1, "no gradient of " << t.name << " in the reference");
+    Tensor grad = t.parameter->var.grad();
+    REQUIRE_MESSAGE(grad.defined(), t.name << " got no gradient");
+    Tensor expected = engine_layout(golden.gradients.at(t.name), t.published);
+    double relative = max_relative_difference(grad, expected), scale = largest_of(expected);
+    if (std::isfinite(relative) && scale <= 1e-5 * largest) relative *= scale / largest;
+    parity.gradient.see(t.name, relative);
+    t.parameter->var.clear_grad();
+  }
+}
+
+template <class Model, class Forward>
+DecoderParity compare_with(Model& network, const DecoderGolden& golden, Forward forward) {
+  DecoderParity parity;
+  network.eval();
+  Outputs outputs;
+  Var logits;
+  {
+    nn::Observing observing(network, [&](const std::string& name, const Tensor& y) { outputs[name] = y; });
+    logits = forward();
+  }
+  compare_blocks(outputs, golden, parity);
+  Var loss = Model::loss(logits, golden.inputs.at("labels"));
+  parity.logits.see("logits", max_relative_difference(logits.value(), golden.logits));
+  parity.logits.see("loss", max_relative_difference(loss.value(), golden.loss));
+  backward(loss);
+  compare_gradients(network, golden, parity);
+  NoGrad no_grad;  // and as it runs when nothing is observed
+  parity.logits.see("logits without gradients", max_relative_difference(forward().value(), golden.logits));
+  return parity;
+}
+
+void read_into(std::map<std::string, Tensor>& into, const Checkpoint& file) {
+  for (const weights::Entry& entry : file.entries()) into[entry.name] = file.read(entry.name);
+}
+
+}  // namespace
+
+std::string decoder_folder(const std::string& name) {
+  return str(source_dir(), "/tests/golden/decoders/", name);
+}
+
+DecoderGolden read_golden(const std::string& folder) {
+  Checkpoint file = Checkpoint::open(folder + "/golden.safetensors");
+  DecoderGolden golden;
+  for (const weights::Entry& entry : file.entries()) {
+    Tensor value = file.read(entry.name);
+    if (entry.name.starts_with("block/")) {
+      golden.blocks[entry.name.substr(6)] = value;
+    } else if (entry.name.starts_with("grad/")) {
+      golden.gradients[entry.name.substr(5)] = value;
+    } else if (entry.name == "logits") {
+      golden.logits = value;
+    } else if (entry.name == "loss") {
+      golden.loss = value;
+    } else {
+      golden.inputs[entry.name] = value;
+    }
+  }
+  return golden;
+}
+
+DecoderGolden read_asset(const std::string& folder) {
+  DecoderGolden golden;
+  std::map<std::string, Tensor> outputs;
+  read_into(golden.inputs, Checkpoint::open(folder + "/inputs.safetensors"));
+  read_into(golden.gradients, Checkpoint::open(folder + "/grads.safetensors"));
+  read_into(outputs, Checkpoint::open(folder + "/outputs.safetensors"));
+  golden.logits = outputs.at("logits");
+  golden.loss = outputs.at("loss").reshape({});
+  // hidden_0 are the vectors that go into the first block; the last comes out of the norm after all blocks.
+  for (auto [mine, theirs] : {std::pair{"transformer.drop", "hidden_0"},
+                              {"transformer.h.0", "hidden_1"},
+                              {"transformer.ln_f", "hidden_2"},
+                              {"encoder.block.0", "enc_hidden_1"},
+                              {"encoder", "enc_hidden_2"},
+                              {"encoder.final_layer_norm", "encoder_last"},
+                              {"decoder.block.0", "dec_hidden_1"},
+                              {"decoder.final_layer_norm", "dec_hidden_2"}}) {
+    if (outputs.count(theirs)) golden.blocks[mine] = outputs.at(theirs);
+  }
+  return golden;
+}
+
+DecoderParity compare(nn::Gpt2& network, const DecoderGolden& golden) {
+  return compare_with(network, golden, [&] { return network.forward(golden.inputs.at("input_ids")); });
+}
+
+DecoderParity compare(nn::T5& network, const DecoderGolden& golden) {
+  Tensor lengths = nn::lengths_of_mask(golden.inputs.at("attention_mask"));
+  return compare_with(network, golden, [&] {
+    return network.forward(golden.inputs.at("input_ids"), lengths, golden.inputs.at("labels"));
+  });
+}
+
+}  // namespace graft::test
