@@ -87,6 +87,7 @@ Generated one_text(Continuation& text, Tensor logits, Tokens context, const Gene
     made.score += log_softmax(raw)[static_cast<size_t>(token)];
     made.tokens.push_back(token);
     made.ended = is_end(token, how);
+    if (how.on_step) how.on_step(step + 1);
     if (made.ended || step + 1 == how.count) break;
     context.push_back(token);
     logits = text.append(one_row({&token, 1}));
@@ -106,6 +107,7 @@ std::vector<Generated> beam_search(Continuation& text, const Tensor& first_logit
       process(scores.back(), beams.context(b), step, how);
     }
     beams.step(scores);
+    if (how.on_step) how.on_step(step + 1);
     if (beams.done() || step + 1 == how.count) break;
     text.select(beams.origins());
     logits = text.append(Tensor::from(beams.newest(), {how.beams, 1}));

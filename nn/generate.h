@@ -3,7 +3,7 @@
 // give its tokens; draws excepted, which come from graft's own random numbers.
 #pragma once
 
-#include <string_view>
+#include <functional>
 #include <vector>
 
 #include "nn/language_model.h"
@@ -34,6 +34,9 @@ struct Generation {
   EarlyStopping early_stopping = EarlyStopping::heuristic;
 
   int64_t results = 1;  // how many, at most `beams`; where sample is true, any number
+
+  // Called with the number of steps that are done, after each; may throw to end it all. May be empty.
+  std::function<void(int64_t done)> on_step = {};
 };
 
 struct Generated {
