@@ -2,12 +2,15 @@
 #include "nn/generate.h"
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/command.h"
 #include "app/console.h"
 #include "core/error.h"
+#include "data/text/tokenizer.h"
 #include "transfer/language.h"
 
 namespace graft::app {
@@ -21,22 +24,24 @@ const char* const kExamples =
     "token.\n"
     "Examples:\n"
     "  graft generate --weights gpt-nano-sort --tokens 2,0,1,0,1,2 --count 6 --greedy\n"
-    "  graft generate --weights gpt2 --tokens 464,3290 --count 18 --top-k 40 --temperature 0.8 --seed 3\n"
+    "  graft generate --weights gpt2 --prompt \"The dog\" --count 18 --top-k 40 --temperature 0.8 --seed 3\n"
     "  graft generate --weights t5-small --tokens 8774,132,1 --beams 4\n"
     "  graft generate --weights weights.pt --heads 12 --tokens 464,3290 --json out.json";
 
 struct Generate {
-  std::string weights, early_stopping = "no", device = "cpu";
+  std::string weights, prompt, early_stopping = "no", device = "cpu";
   int64_t heads = 0;
   Tokens tokens;
   Tokens ends;
   bool greedy = false, sample = false, no_end = false;
   nn::Generation how;
   Common common;
+  std::optional<data::Tokenizer> tokenizer;  // where the prompt is in words
 
   int run();
 
  private:
+  void read_prompt(const transfer::Language& language);
   void settle(const nn::LanguageModel& model);
   void show(const std::vector<nn::Generated>& results, const std::string& family, double seconds);
 };
@@ -52,6 +57,17 @@ std::string text_of(const Tokens& tokens) {
   std::string text;
   for (int64_t token : tokens) text += str(text.empty() ? "" : ",", token);
   return text;
+}
+
+// The prompt's tokens, and with what words become tokens and back.
+void Generate::read_prompt(const transfer::Language& language) {
+  GRAFT_CHECK_AS(UsageError, tokens.empty() != prompt.empty(), "either --prompt TEXT or --tokens LIST");
+  if (prompt.empty()) return;
+  std::filesystem::path path = weights;
+  if (!std::filesystem::is_directory(path)) path = path.parent_path();
+  tokenizer = data::open_tokenizer(path.empty() ? "." : path.string());
+  tokenizer->require_rows(language.model->vocabulary(), language.family);
+  tokens = tokenizer->encode(prompt).ids;
 }
 
 // What follows from several options together, and from the network.
@@ -73,6 +89,7 @@ int Generate::run() {
   GRAFT_CHECK_AS(UsageError, heads >= 0, "--heads ", heads, ": a positive number is expected");
   early_stopping_by_name(early_stopping);
   transfer::Language language = transfer::load_language(weights, heads);
+  read_prompt(language);
   settle(*language.model);
   if (compute.device.is_cuda()) nn::move_to(*language.model, compute.device);
 
@@ -94,10 +111,13 @@ void Generate::show(const std::vector<nn::Generated>& results, const std::string
                {"score", results[0].score},   {"results", Json::array()}, {"family", family}};
   size_t made = 0;
   for (const nn::Generated& g : results) {
-    say(text_of(g.tokens));
-    json["results"].push_back({{"tokens", g.tokens}, {"ended", g.ended}, {"score", g.score}});
+    Json result = {{"tokens", g.tokens}, {"ended", g.ended}, {"score", g.score}};
+    if (tokenizer) result["text"] = tokenizer->decode(g.tokens);
+    say(tokenizer ? result["text"].get<std::string>() : text_of(g.tokens));
+    json["results"].push_back(result);
     made += g.tokens.size();
   }
+  if (tokenizer) json["text"] = json["results"][0]["text"];
   json["seconds"] = seconds;
   json["tokens_per_second"] = seconds > 0 ? static_cast<double>(made) / seconds : 0;
   json["device"] = to_text(transfer::parse_device(device));
@@ -146,9 +166,9 @@ void add_generate(CLI::App& app, Action& action) {
       ->type_name("PATH");
   command->add_option("--heads", generate->heads, "of attention, where no config.json says it")
       ->type_name("N");
-  command->add_option("--tokens", generate->tokens, "the prompt: 464,3290")
+  command->add_option("--prompt", generate->prompt, "the prompt in words")->type_name("TEXT");
+  command->add_option("--tokens", generate->tokens, "the prompt as tokens: 464,3290")
       ->delimiter(',')
-      ->required()
       ->type_name("LIST");
   command->add_option("--count", how.count, "most new tokens")->type_name("N")->capture_default_str();
   command->add_option("--least", how.least, "no end before so many new tokens")->type_name("N");

@@ -71,6 +71,25 @@ TEST_CASE("app: generate writes tokens, the same every time, from a folder and f
   CHECK(ended["tokens"].size() <= 2);
 }
 
+TEST_CASE("app: generate takes a prompt in words where a tokenizer lies beside the weights") {
+  TempDir dir;
+  publish(dir);
+  write_file(dir / "net/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\nthree\n##s\n");
+  Ran ran = graft_in(dir.path(), "generate --weights net --prompt 'two threes' --count 4 --json g.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  auto json = parsed(dir / "g.json");
+  CHECK(json["prompt_tokens"] == std::vector<int64_t>{2, 6, 7, 8, 3});
+  CHECK(ran.out.find(json["text"].get<std::string>()) != std::string::npos);
+  CHECK(json["results"][0]["text"] == json["text"]);
+  ran = graft_in(dir.path(), "generate --weights net --tokens 2,6,7,8,3 --count 4 --json t.json");
+  CHECK(parsed(dir / "t.json")["tokens"] == json["tokens"]);
+  CHECK(!parsed(dir / "t.json").contains("text"));
+  check_complaint(graft_in(dir.path(), "generate --weights net --prompt two --tokens 6"), 64,
+                  {"--prompt", "--tokens"});
+  check_complaint(graft_in(dir.path(), "generate --weights alone.safetensors --heads 2 --prompt two"), 65,
+                  {});
+}
+
 TEST_CASE("app: generate refuses what it cannot do, in one line") {
   TempDir dir;
   publish(dir);
