@@ -1,6 +1,7 @@
 """References for GPT-2, T5 and generation, from the real transformers on random weights.
 
-    decoder_models.py OUT        narrow variants, small enough to be committed (tests/golden/decoders/)
+    decoder_models.py tiny OUT        narrow variants, small enough to be committed (tests/golden/decoders/)
+    decoder_models.py full OUT        GPT-2 small and T5-small as transformers initialises them (tests/parity/decoder_parity.sh)
 
 Needs `pip install torch==1.13.1 transformers==4.36.2 safetensors`. For each network a folder OUT/NAME:
 
@@ -84,12 +85,12 @@ SETTINGS = [
 ]
 
 
-def generations(net, prompts, ends):
+def generations(net, prompts, ends, settings=SETTINGS):
     wide = copy.deepcopy(net).double().eval()
     cases = []
     for prompt in prompts:
         for eos in ends:
-            for setting in SETTINGS:
+            for setting in settings:
                 if eos is None and "min_new_tokens" in setting:
                     continue
                 results = []
@@ -196,14 +197,37 @@ def make_buckets(out):
     (out / "buckets.json").write_text(json.dumps(cases, separators=(",", ":")).replace("},{", "},\n{") + "\n")
 
 
+FULL_SETTINGS = [{}, {"num_beams": 4}, {"num_beams": 3, "no_repeat_ngram_size": 2, "length_penalty": 2.0}, {"repetition_penalty": 1.5}]
+
+
+def make_full(out):
+    torch.manual_seed(1)
+    ids, mask = torch.randint(10, 30000, (2, 33)), torch.ones(2, 33, dtype=torch.long)
+    mask[1, 20:] = 0
+    net = GPT2LMHeadModel(GPT2Config()).eval()
+    state = {k: v for k, v in net.state_dict().items() if k != "lm_head.weight"}
+    generation = {"cases": generations(net, [ids[0].tolist()], [None], FULL_SETTINGS), "scores": []}
+    write(out, "gpt2-small", net, references(net, input_ids=ids, labels=ids), generation, state, safetensors=True)
+    config = T5Config(vocab_size=32128, d_model=512, d_ff=2048, num_layers=6, num_heads=8, decoder_start_token_id=0)
+    net = T5ForConditionalGeneration(config).eval()
+    state = {k: v for k, v in net.state_dict().items() if "embed_tokens" not in k and k != "lm_head.weight"}
+    golden = references(net, input_ids=ids, attention_mask=mask, labels=torch.randint(10, 30000, (2, 17)))
+    generation = {"cases": generations(net, [ids[0].tolist()], [None, 1], FULL_SETTINGS), "scores": []}
+    write(out, "t5-small", net, golden, generation, state, safetensors=True)
+
+
+def make_tiny(out):
+    make_gpt2(out)
+    make_t5(out, "t5-v1_0", 1, False, feed_forward_proj="relu", num_layers=2)
+    make_t5(out, "t5-v1_1", 2, True, feed_forward_proj="gated-gelu", num_layers=1, num_decoder_layers=2, tie_word_embeddings=False)
+    make_filters(out)
+    make_buckets(out)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3 or sys.argv[1] not in ("tiny", "full"):
         sys.exit(__doc__)
-    folder = Path(sys.argv[1])
+    folder = Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    make_gpt2(folder)
-    make_t5(folder, "t5-v1_0", 1, False, feed_forward_proj="relu", num_layers=2)
-    make_t5(folder, "t5-v1_1", 2, True, feed_forward_proj="gated-gelu", num_layers=1, num_decoder_layers=2, tie_word_embeddings=False)
-    make_filters(folder)
-    make_buckets(folder)
+    {"tiny": make_tiny, "full": make_full}[sys.argv[1]](folder)

@@ -16,10 +16,14 @@ using weights::Checkpoint;
 
 namespace {
 
-void check(const DecoderParity& p) {
-  CHECK_MESSAGE(p.logits.value <= 1e-5, p.logits.name << ": " << p.logits.value);
-  CHECK_MESSAGE(p.block.value <= 1e-5, p.block.name << ": " << p.block.value);
-  CHECK_MESSAGE(p.gradient.value <= 1e-4, p.gradient.name << ": " << p.gradient.value);
+Json read_json(const std::string& path) {
+  return Json::parse(std::ifstream(path));
+}
+
+// Enough of both kinds for the fixture to mean something.
+void check_texts(const GeneratedTexts& texts) {
+  CHECK(texts.ended >= 20);
+  CHECK(texts.open >= 20);
 }
 
 // In f32, and the same weights in f64.
@@ -27,62 +31,8 @@ template <class Model>
 void check_parity(LanguageModel& model, const DecoderGolden& golden) {
   auto& network = dynamic_cast<Model&>(model);
   CHECK(golden.blocks.size() >= 3);
-  check(compare(network, golden));
-  check(compare(*widened(network), golden));
-}
-
-Json read_json(const std::string& path) {
-  return Json::parse(std::ifstream(path));
-}
-
-// transformers' settings as graft's.
-Generation settings(const Json& c) {
-  const Json& s = c["setting"];
-  Generation how;
-  how.count = c["max_new_tokens"];
-  how.ends = c["eos"].get<Tokens>();
-  how.least = s.value("min_new_tokens", 0);
-  how.repetition_penalty = s.value("repetition_penalty", 1.0);
-  how.no_repeat_ngram = s.value("no_repeat_ngram_size", 0);
-  how.beams = s.value("num_beams", 1);
-  how.length_penalty = s.value("length_penalty", 1.0);
-  how.results = s.value("num_return_sequences", 1);
-  if (s.contains("early_stopping"))
-    how.early_stopping = s["early_stopping"] == "never" ? EarlyStopping::never : EarlyStopping::yes;
-  return how;
-}
-
-// A result as transformers returns it: what it started from, the new tokens, and padding up to the longest.
-Tokens returned(const Tokens& first, const Generated& g, size_t length) {
-  Tokens all = first;
-  all.insert(all.end(), g.tokens.begin(), g.tokens.end());
-  all.resize(std::max(all.size(), length), 0);
-  return all;
-}
-
-void check_generations(LanguageModel& model, const std::string& folder) {
-  Json recorded = read_json(folder + "/generation.json");
-  REQUIRE(recorded["cases"].size() >= 100);
-  int ended = 0, open = 0;
-  for (const Json& c : recorded["cases"]) {
-    CAPTURE(c.dump());
-    Tokens prompt = c["prompt"];
-    std::vector<Generated> found = generate(model, prompt, settings(c));
-    REQUIRE(found.size() == c["sequences"].size());
-    for (size_t i = 0; i < found.size(); ++i) {
-      Tokens expected = c["sequences"][i];
-      CHECK(returned(model.first_tokens(prompt), found[i], expected.size()) == expected);
-      if (c.contains("scores"))
-        CHECK(found[i].score == doctest::Approx(c["scores"][i].get<double>()).epsilon(1e-5));
-      ++(found[i].ended ? ended : open);
-    }
-  }
-  CHECK(ended >= 20);
-  CHECK(open >= 20);
-  for (const Json& c : recorded["scores"]) {
-    double found = score(model, c["prompt"], {c["continuation"].get<Tokens>()})[0];
-    CHECK(found == doctest::Approx(c["log_likelihood"].get<double>()).epsilon(1e-5));
-  }
+  check_bars(compare(network, golden));
+  check_bars(compare(*widened(network), golden));
 }
 
 // The next token's logits after each of `tokens`, one token at a time and all at once.
@@ -130,7 +80,7 @@ TEST_CASE("GPT-2 equals transformers': blocks, logits, loss, gradients, tokens")
   auto [family, model, report] = transfer::load_language(decoder_folder("gpt2"));
   CHECK(family == "gpt2");
   check_parity<Gpt2>(*model, read_golden(decoder_folder("gpt2")));
-  check_generations(*model, decoder_folder("gpt2"));
+  check_texts(check_generations(*model, decoder_folder("gpt2")));
 }
 
 TEST_CASE("T5 1.0 and 1.1 equal transformers': blocks, logits, loss, gradients, tokens") {
@@ -139,7 +89,7 @@ TEST_CASE("T5 1.0 and 1.1 equal transformers': blocks, logits, loss, gradients, 
     auto [family, model, report] = transfer::load_language(decoder_folder(name));
     CHECK(family == "t5");
     check_parity<T5>(*model, read_golden(decoder_folder(name)));
-    check_generations(*model, decoder_folder(name));
+    check_texts(check_generations(*model, decoder_folder(name)));
   }
 }
 

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "tests/support.h"
 
 namespace graft::test {
 namespace {
 
+using Json = nlohmann::json;
+using Tokens = std::vector<int64_t>;
 using weights::Checkpoint;
 
 double largest_of(const Tensor& t) {
@@ -75,6 +79,23 @@ void read_into(std::map<std::string, Tensor>& into, const Checkpoint& file) {
   for (const weights::Entry& entry : file.entries()) into[entry.name] = file.read(entry.name);
 }
 
+// transformers' settings as graft's.
+nn::Generation settings(const Json& c) {
+  const Json& s = c["setting"];
+  nn::Generation how;
+  how.count = c["max_new_tokens"];
+  how.ends = c["eos"].get<Tokens>();
+  how.least = s.value("min_new_tokens", 0);
+  how.repetition_penalty = s.value("repetition_penalty", 1.0);
+  how.no_repeat_ngram = s.value("no_repeat_ngram_size", 0);
+  how.beams = s.value("num_beams", 1);
+  how.length_penalty = s.value("length_penalty", 1.0);
+  how.results = s.value("num_return_sequences", 1);
+  if (s.contains("early_stopping"))
+    how.early_stopping = s["early_stopping"] == "never" ? nn::EarlyStopping::never : nn::EarlyStopping::yes;
+  return how;
+}
+
 }  // namespace
 
 std::string decoder_folder(const std::string& name) {
@@ -132,6 +153,43 @@ DecoderParity compare(nn::T5& network, const DecoderGolden& golden) {
   return compare_with(network, golden, [&] {
     return network.forward(golden.inputs.at("input_ids"), lengths, golden.inputs.at("labels"));
   });
+}
+
+void check_bars(const DecoderParity& p) {
+  CHECK_MESSAGE(p.logits.value <= 1e-5, p.logits.name << ": " << p.logits.value);
+  CHECK_MESSAGE(p.block.value <= 1e-5, p.block.name << ": " << p.block.value);
+  CHECK_MESSAGE(p.gradient.value <= 1e-4, p.gradient.name << ": " << p.gradient.value);
+}
+
+Tokens returned(const Tokens& first, const nn::Generated& g, size_t length) {
+  Tokens all = first;
+  all.insert(all.end(), g.tokens.begin(), g.tokens.end());
+  all.resize(std::max(all.size(), length), 0);
+  return all;
+}
+
+GeneratedTexts check_generations(nn::LanguageModel& model, const std::string& folder) {
+  Json recorded = Json::parse(std::ifstream(folder + "/generation.json"));
+  REQUIRE(!recorded["cases"].empty());
+  GeneratedTexts texts;
+  for (const Json& c : recorded["cases"]) {
+    CAPTURE(c.dump());
+    Tokens prompt = c["prompt"];
+    std::vector<nn::Generated> found = nn::generate(model, prompt, settings(c));
+    REQUIRE(found.size() == c["sequences"].size());
+    for (size_t i = 0; i < found.size(); ++i) {
+      Tokens expected = c["sequences"][i];
+      CHECK(returned(model.first_tokens(prompt), found[i], expected.size()) == expected);
+      if (c.contains("scores"))
+        CHECK(found[i].score == doctest::Approx(c["scores"][i].get<double>()).epsilon(1e-5));
+      ++(found[i].ended ? texts.ended : texts.open);
+    }
+  }
+  for (const Json& c : recorded["scores"]) {
+    double found = nn::score(model, c["prompt"], {c["continuation"].get<Tokens>()})[0];
+    CHECK(found == doctest::Approx(c["log_likelihood"].get<double>()).epsilon(1e-5));
+  }
+  return texts;
 }
 
 }  // namespace graft::test

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "nn/generate.h"
 #include "nn/models/gpt2.h"
 #include "nn/models/t5.h"
 #include "tests/nn/parity.h"
@@ -35,6 +36,19 @@ DecoderGolden read_asset(const std::string& folder);
 // that the network does not have, or lacks one that it has.
 DecoderParity compare(nn::Gpt2& network, const DecoderGolden& golden);
 DecoderParity compare(nn::T5& network, const DecoderGolden& golden);
+
+// What the issue asks for: 1e-5, and of gradients 1e-4.
+void check_bars(const DecoderParity& parity);
+
+// A result as transformers returns it: what it started from, the new tokens, and zeros up to `length`.
+std::vector<int64_t> returned(const std::vector<int64_t>& first, const nn::Generated& generated,
+                              size_t length);
+// Makes all texts of folder/generation.json: every token must be transformers', and the scores of beams and
+// of given continuations equal to 1e-5. Returns how many texts ended and how many went on to the last token.
+struct GeneratedTexts {
+  int ended = 0, open = 0;
+};
+GeneratedTexts check_generations(nn::LanguageModel& model, const std::string& folder);
 
 // The same network in f64.
 template <class Model>
