@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Text from GPT-2 by graft and by transformers, on the same CPU, in turns: tokens per second, and whether they grow with length.
 
     bench/generate_vs_transformers.py [--graft PROGRAM] [--threads N] [--size small|medium|tiny] [--rounds R]
