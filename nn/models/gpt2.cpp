@@ -117,17 +117,18 @@ Var Gpt2Trunk::forward(const Tensor& ids, KeyValueCache* cache) {
   return seen(ln_f.forward(x));
 }
 
-Gpt2::Gpt2(const Gpt2Config& c, uint64_t seed, DType dtype)
-    : config((check_config(c), c)), transformer(c, seed, dtype) {
+Gpt2::Gpt2(const Gpt2Config& c, std::optional<uint64_t> seed, DType dtype)
+    : config((check_config(c), c)), transformer(c, seed.value_or(0), dtype) {
   if (!c.tied) {
     Linear::Config head{.in = c.width, .out = c.vocabulary, .bias = false};
     lm_head = std::make_unique<Linear>(head, dtype);
   }
+  if (!seed) return;
   // What goes back into the trunk starts smaller, by the root of how many such additions there are.
   double additions = std::sqrt(2.0 * static_cast<double>(c.layers));
   for (const NamedTensor& t : named_parameters(*this)) {
     if (t.value().rank() != 2) continue;
-    Init{seed}.normal(*t.parameter, t.name, t.name.ends_with("c_proj.weight") ? 0.02 / additions : 0.02);
+    Init{*seed}.normal(*t.parameter, t.name, t.name.ends_with("c_proj.weight") ? 0.02 / additions : 0.02);
   }
 }
 

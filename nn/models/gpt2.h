@@ -4,6 +4,8 @@
 // with tanh, norms come before attention and feed-forward part, and the head is the table of word vectors.
 #pragma once
 
+#include <optional>
+
 #include "nn/kv_cache.h"
 #include "nn/language_model.h"
 #include "nn/transformer.h"
@@ -80,7 +82,8 @@ class Gpt2Trunk : public Module {
 
 class Gpt2 : public LanguageModel {
  public:
-  explicit Gpt2(const Gpt2Config& config, uint64_t seed = 0, DType dtype = DType::f32);
+  // Starting values by `seed`; without one zeros, to be loaded.
+  explicit Gpt2(const Gpt2Config& config, std::optional<uint64_t> seed = {}, DType dtype = DType::f32);
   void parts(Parts& p) override;
 
   // Tokens i64 [B, T] -> logits [B, T, vocabulary] of what follows each.

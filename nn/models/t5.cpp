@@ -198,12 +198,13 @@ Var T5Stack::forward(const Var& words, T5Context context) {
   return seen(drop.forward(final_layer_norm.forward(x)));
 }
 
-T5::T5(const T5Config& c, uint64_t seed, DType dtype)
+T5::T5(const T5Config& c, std::optional<uint64_t> seed, DType dtype)
     : config((check_config(c), c)),
       shared(c.vocabulary, c.width, -1, dtype),
-      encoder(c, false, seed, dtype),
-      decoder(c, true, seed, dtype) {
+      encoder(c, false, seed.value_or(0), dtype),
+      decoder(c, true, seed.value_or(0), dtype) {
   if (!c.tied) lm_head = std::make_unique<Linear>(plain(c.width, c.vocabulary, dtype));
+  if (!seed) return;
   auto width = static_cast<double>(c.width), size = static_cast<double>(c.head_size);
   for (const NamedTensor& t : named_parameters(*this)) {
     if (t.value().rank() != 2) continue;
@@ -212,7 +213,7 @@ T5::T5(const T5Config& c, uint64_t seed, DType dtype)
     if (t.name.ends_with(".o.weight")) deviation = 1 / std::sqrt(static_cast<double>(c.heads) * size);
     if (t.name.ends_with(".wo.weight")) deviation = 1 / std::sqrt(static_cast<double>(c.inner));
     if (t.name == "shared.weight" || t.name == "lm_head.weight") deviation = 1;
-    Init{seed}.normal(*t.parameter, t.name, deviation);
+    Init{*seed}.normal(*t.parameter, t.name, deviation);
   }
 }
 

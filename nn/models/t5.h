@@ -7,6 +7,8 @@
 // sqrt(C).
 #pragma once
 
+#include <optional>
+
 #include "nn/kv_cache.h"
 #include "nn/language_model.h"
 #include "nn/transformer.h"
@@ -152,7 +154,8 @@ class T5Stack : public Module {
 
 class T5 : public LanguageModel {
  public:
-  explicit T5(const T5Config& config, uint64_t seed = 0, DType dtype = DType::f32);
+  // Starting values by `seed`; without one zeros, to be loaded.
+  explicit T5(const T5Config& config, std::optional<uint64_t> seed = {}, DType dtype = DType::f32);
   void parts(Parts& p) override;
 
   // Tokens i64 [B, S], of which `lengths` (i64 [B]; undefined: all) are no padding -> [B, S, C].

@@ -1,4 +1,5 @@
 // GPT-2 and T5 against transformers: logits, blocks, loss, every gradient, every generated token.
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -182,4 +183,48 @@ TEST_CASE("T5's buckets of relative positions equal transformers'") {
       found.push_back(t5_bucket(distance, c["bidirectional"], c["buckets"], c["max_distance"]));
     CHECK(found == c["of"].get<std::vector<int64_t>>());
   }
+}
+
+TEST_CASE("starting values depend on the seed alone; dropout is a training matter") {
+  Gpt2Config config{.width = 48, .layers = 2, .heads = 3, .vocabulary = 50, .positions = 16};
+  auto deviation = [](const Parameter& p) {
+    double square = 0;
+    for (float v : p.var.value().span<float>()) square += double{v} * v;
+    return std::sqrt(square / static_cast<double>(p.var.value().numel()));
+  };
+  Gpt2 model(config, 3), again(config, 3), other(config, 4), zeros(config);
+  CHECK(deviation(model.transformer.wte.weight) == doctest::Approx(0.02).epsilon(0.05));
+  CHECK(deviation(model.transformer.h[0].mlp.c_proj.weight) == doctest::Approx(0.01).epsilon(0.05));
+  CHECK(deviation(zeros.transformer.wte.weight) == 0);
+  CHECK(deviation(zeros.transformer.ln_f.weight) == 1);
+  Tensor ids = Tensor::from(some_tokens(10, 50, 1), {2, 5});
+  Tensor calm = model.forward(ids).value();
+  CHECK(bit_equal(again.forward(ids).value(), calm));
+  CHECK_FALSE(bit_equal(other.forward(ids).value(), calm));
+  model.train();
+  again.train();
+  Tensor dropped = model.forward(ids).value();
+  CHECK_FALSE(bit_equal(dropped, calm));
+  CHECK(bit_equal(again.forward(ids).value(), dropped));
+  model.eval();
+  CHECK(bit_equal(model.forward(ids).value(), calm));
+
+  T5Config text{.width = 40,
+                .head_size = 8,
+                .inner = 60,
+                .layers = 2,
+                .decoder_layers = 2,
+                .heads = 3,
+                .vocabulary = 50};
+  T5 t5(text, 3);
+  CHECK(deviation(t5.shared.weight) == doctest::Approx(1).epsilon(0.05));
+  CHECK(deviation(t5.encoder.block[1].self.attention.q.weight) ==
+        doctest::Approx(1 / std::sqrt(320.0)).epsilon(0.1));
+  CHECK(deviation(t5.encoder.block[1].feed_forward.dense.wo.weight) ==
+        doctest::Approx(1 / std::sqrt(60.0)).epsilon(0.1));
+  calm = t5.forward(ids, {}, ids).value();
+  t5.train();
+  CHECK_FALSE(bit_equal(t5.forward(ids, {}, ids).value(), calm));
+  t5.eval();
+  CHECK(bit_equal(t5.forward(ids, {}, ids).value(), calm));
 }
