@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "nn/models/gpt2.h"
+#include "nn/models/t5.h"
 #include "tests/app/program.h"
 #include "weights/save.h"
 
@@ -109,6 +110,38 @@ TEST_CASE("app: generate refuses what it cannot do, in one line") {
   check_complaint(run("--weights net --tokens 1"), 65, {"config.json"});
   write_file(dir / "net/config.json", R"({"model_type": "llama"})");
   check_complaint(run("--weights net --tokens 1"), 65, {"model_type", "llama", "gpt2"});
+}
+
+TEST_CASE("app: generate reads and writes words with the published vocabularies of GPT-2 and T5") {
+  GRAFT_NEEDS_ASSETS();
+  TempDir dir;
+  std::string vocabularies = env::assets() + "/tokenizers/";
+  auto run = [&](const std::string& net, const std::string& prompt) {
+    Ran ran = graft_in(dir.path(),
+                       str("generate --weights ", net, " --prompt '", prompt, "' --count 5 --json g.json"));
+    REQUIRE_MESSAGE(ran.code == 0, ran.err);
+    return parsed(dir / "g.json");
+  };
+  nn::Gpt2 gpt2({.width = 4, .layers = 1, .heads = 2, .positions = 16}, 1);
+  std::filesystem::copy(vocabularies + "gpt2", dir / "gpt2");
+  weights::save(gpt2, dir / "gpt2/model.safetensors");
+  write_file(dir / "gpt2/config.json",
+             R"({"model_type": "gpt2", "n_layer": 1, "n_head": 2,
+                                         "n_embd": 4, "n_positions": 16, "vocab_size": 50257})");
+  auto json = run("gpt2", "The dog");
+  CHECK(json["prompt_tokens"] == std::vector<int64_t>{464, 3290});
+  CHECK(json["text"].is_string());
+
+  nn::T5 t5({.width = 4, .head_size = 2, .inner = 4, .layers = 1, .decoder_layers = 1, .heads = 2}, 1);
+  std::filesystem::copy(vocabularies + "t5", dir / "t5");
+  weights::save(t5, dir / "t5/model.safetensors");
+  write_file(dir / "t5/config.json",
+             R"({"model_type": "t5", "d_model": 4, "d_kv": 2, "d_ff": 4, "num_layers": 1,
+                                         "num_heads": 2, "vocab_size": 32128, "feed_forward_proj": "relu"})");
+  json = run("t5", "Hello there");
+  CHECK(json["family"] == "t5");
+  CHECK(json["prompt_tokens"].back() == 1);  // </s>
+  CHECK(json["tokens"].size() >= 1);
 }
 
 TEST_CASE("app: generate sorts with the published network") {
