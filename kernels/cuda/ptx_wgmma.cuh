@@ -141,12 +141,11 @@ __device__ __forceinline__ void take_registers() {
 #define GRAFT_NAMES_32 GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) "%30, %31"
 #define GRAFT_NAMES_64 \
   GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) "%60, %61, %62, %63"
-#define GRAFT_NAMES_128                                                                       \
-  GRAFT_TEN()                                                                                 \
-  GRAFT_TEN(1)                                                                                \
-  GRAFT_TEN(2)                                                                                \
-  GRAFT_TEN(3)                                                                                \
-  GRAFT_TEN(4) GRAFT_TEN(5) GRAFT_TEN(6) GRAFT_TEN(7) GRAFT_TEN(8) GRAFT_TEN(9) GRAFT_TEN(10) \
+#define GRAFT_NAMES_128                                                                                    \
+  GRAFT_TEN()                                                                                              \
+  GRAFT_TEN(1)                                                                                             \
+  GRAFT_TEN(2)                                                                                             \
+  GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) GRAFT_TEN(6) GRAFT_TEN(7) GRAFT_TEN(8) GRAFT_TEN(9) GRAFT_TEN(10) \
       GRAFT_TEN(11) "%120, %121, %122, %123, %124, %125, %126, %127"
 #define GRAFT_SUMS_8(i)                                                                      \
   "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), \
