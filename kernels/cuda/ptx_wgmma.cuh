@@ -138,15 +138,12 @@ __device__ __forceinline__ void take_registers() {
 // Lists of an asm statement's operands: their numbers in the text, and what they are.
 #define GRAFT_TEN(t) \
   "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t "9, "
-#define GRAFT_NAMES_32 GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) "%30, %31"
-#define GRAFT_NAMES_64 \
-  GRAFT_TEN() GRAFT_TEN(1) GRAFT_TEN(2) GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) "%60, %61, %62, %63"
-#define GRAFT_NAMES_128                                                                                    \
-  GRAFT_TEN()                                                                                              \
-  GRAFT_TEN(1)                                                                                             \
-  GRAFT_TEN(2)                                                                                             \
-  GRAFT_TEN(3) GRAFT_TEN(4) GRAFT_TEN(5) GRAFT_TEN(6) GRAFT_TEN(7) GRAFT_TEN(8) GRAFT_TEN(9) GRAFT_TEN(10) \
-      GRAFT_TEN(11) "%120, %121, %122, %123, %124, %125, %126, %127"
+#define GRAFT_THIRTY(t, u, v) GRAFT_TEN(t) GRAFT_TEN(u) GRAFT_TEN(v)
+#define GRAFT_NAMES_32 GRAFT_THIRTY(, 1, 2) "%30, %31"
+#define GRAFT_FIRST_60 GRAFT_THIRTY(, 1, 2) GRAFT_THIRTY(3, 4, 5)
+#define GRAFT_NEXT_60 GRAFT_THIRTY(6, 7, 8) GRAFT_THIRTY(9, 10, 11)
+#define GRAFT_NAMES_64 GRAFT_FIRST_60 "%60, %61, %62, %63"
+#define GRAFT_NAMES_128 GRAFT_FIRST_60 GRAFT_NEXT_60 "%120, %121, %122, %123, %124, %125, %126, %127"
 #define GRAFT_SUMS_8(i)                                                                      \
   "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), \
       "+f"(sums[i + 5]), "+f"(sums[i + 6]), "+f"(sums[i + 7])
@@ -200,6 +197,9 @@ __device__ __forceinline__ void wgmma(float (&sums)[kCols / 2], uint64_t a, uint
 #undef GRAFT_NAMES_128
 #undef GRAFT_NAMES_64
 #undef GRAFT_NAMES_32
+#undef GRAFT_NEXT_60
+#undef GRAFT_FIRST_60
+#undef GRAFT_THIRTY
 #undef GRAFT_TEN
 
 }  // namespace graft::kernels::cuda::ptx
