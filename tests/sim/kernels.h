@@ -5,7 +5,7 @@
 
 namespace graft::test {
 
-enum class Mutant { none, no_barrier, bound, wrong_lane, unwritten, between_blocks, divergent };
+enum class Mutant { none, no_barrier, no_fence, bound, wrong_lane, unwritten, between_blocks, divergent };
 
 inline constexpr int kTile = 16;
 
@@ -67,6 +67,23 @@ __global__ void transpose(const float* in, float* out, int n) {
   for (int y = static_cast<int>(threadIdx.y); y < 32; y += 8) tile.at[y][x] = in[(y0 + y) * n + x0 + x];
   __syncthreads();  // the tile is filled
   for (int y = static_cast<int>(threadIdx.y); y < 32; y += 8) out[(x0 + y) * n + y0 + x] = tile.at[x][y];
+}
+
+// out = the number of blocks: the last to arrive adds up what all have published.
+template <Mutant kMutant>
+__global__ void last_block_sums(float* partial, unsigned* arrived, float* out) {
+  bool& last = kernels::cuda::shared<bool>();
+  if (threadIdx.x == 0) {
+    partial[blockIdx.x] = 1;
+    if (kMutant != Mutant::no_fence) __threadfence();  // the sum before the news of it
+    last = atomicInc(arrived, gridDim.x - 1) == gridDim.x - 1;
+    if (kMutant != Mutant::no_fence) __threadfence();  // the news before the others' sums are read
+  }
+  __syncthreads();  // last is written
+  if (!last || threadIdx.x != 7) return;
+  float sum = 0;
+  for (unsigned i = 0; i < gridDim.x; ++i) sum += partial[i];
+  *out = sum;
 }
 
 // counts[v] += how often v stands in the input; 64 bins, counted in shared memory first.

@@ -26,12 +26,19 @@ void counts(auto kernel) {
   sim::run("histogram", 4, 128, 64 * sizeof(int), [&] { kernel(in.data(), bins.data(), 1000); });
 }
 
+void last_block(auto kernel) {
+  std::vector<float> partial(5), out(1);
+  std::vector<unsigned> arrived(1);
+  sim::run("last_block_sums", 5, 32, 0, [&] { kernel(partial.data(), arrived.data(), out.data()); });
+}
+
 }  // namespace
 
 TEST_CASE("the kernels that the mutants are made from pass under every sanitizer") {
   matmul(tiled_matmul<Mutant::none>);
   sums(block_sums<Mutant::none>, 200);
   counts(histogram<Mutant::none>);
+  last_block(last_block_sums<Mutant::none>);
   sim::run("fill_shared", 2, 1, 0, [] { fill_shared<float>(32); });
 }
 
@@ -47,6 +54,9 @@ TEST_CASE("thread mutant 3: two blocks write to one place" * doctest::skip()) {
 }
 TEST_CASE("thread mutant 4: blocks add to global memory without atomics" * doctest::skip()) {
   counts(histogram<Mutant::between_blocks>);
+}
+TEST_CASE("thread mutant 5: no fence around the news that a block's sum is there" * doctest::skip()) {
+  last_block(last_block_sums<Mutant::no_fence>);
 }
 
 TEST_CASE("address mutant 1: <= for < reads behind the input" * doctest::skip()) {

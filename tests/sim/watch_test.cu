@@ -158,25 +158,12 @@ TEST_SUITE("watch" * doctest::skip(!sim::kWatchBuilt)) {
   TEST_CASE("the last block reads what the others published by a fence and an atomic") {
     Buffer<float> partial(5), out(1);
     Buffer<unsigned> arrived(1);
-    auto kernel = [&](bool fence) {
-      return reports_of(5, 32, [&, fence] {
-        bool& last = shared<bool>();
-        if (threadIdx.x == 0) {
-          partial.data()[blockIdx.x] = 1;
-          if (fence) __threadfence();
-          last = atomicInc(arrived.data(), gridDim.x - 1) == gridDim.x - 1;
-          if (fence) __threadfence();
-        }
-        __syncthreads();
-        if (!last || threadIdx.x != 7) return;
-        float sum = 0;
-        for (unsigned i = 0; i < gridDim.x; ++i) sum += partial.data()[i];
-        out.data()[0] = sum;
-      });
+    auto kernel = [&](auto sums) {
+      return reports_of(5, 32, [&] { sums(partial.data(), arrived.data(), out.data()); });
     };
-    check_silent(kernel(true));
+    check_silent(kernel(last_block_sums<Mutant::none>));
     CHECK(out.values[0] == 5);
-    check_caught(kernel(false), "global memory");
+    check_caught(kernel(last_block_sums<Mutant::no_fence>), "global memory");
   }
 
   TEST_CASE("accesses beside an allocation and beside shared memory") {

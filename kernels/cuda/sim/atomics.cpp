@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 
+#include "kernels/cuda/sim/collectives.h"
 #include "kernels/cuda/sim/recorder.h"
+#include "kernels/cuda/sim/sanitizers.h"
 
 using graft::sim::Kind;
 using graft::sim::note_access;
@@ -13,6 +15,7 @@ namespace {
 // Replaces *p by f(*p) in one step; returns what was there.
 template <class T, class F>
 T update(T* p, F&& f) {
+  if constexpr (graft::sim::kThreadSanitizer) graft::sim::order_at_atomic(p);
   std::atomic_ref<T> cell(*p);
   T old = cell.load(std::memory_order_relaxed);
   while (!cell.compare_exchange_weak(old, f(old), std::memory_order_relaxed)) {

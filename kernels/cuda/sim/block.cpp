@@ -106,6 +106,8 @@ void Block::prepare_threads() {
     thread.barriers = 0;
     thread.copies.clear();
     thread.copy_group = 0;
+    thread.fenced = false;
+    thread.atomic = nullptr;
     if (++at.x == size.x) {
       at.x = 0;
       if (++at.y == size.y) at.y = 0, ++at.z;

@@ -57,6 +57,10 @@ struct alignas(64) Thread {
   int copy_group = 0;             // that the next copy belongs to
   char* met = nullptr;            // ThreadSanitizer's tag of the latest ordered meeting
   uint32_t meetings = 0;
+  // For ThreadSanitizer, which knows no fences: whether this thread has made one in this block, and where its
+  // latest atomic was.
+  bool fenced = false;
+  void* atomic = nullptr;
 };
 
 struct Warp {

@@ -7,6 +7,7 @@
 #include "kernels/cuda/sim/block.h"
 #include "kernels/cuda/sim/recorder.h"
 #include "kernels/cuda/sim/sabotage.h"
+#include "kernels/cuda/sim/sanitizers.h"
 
 namespace graft::sim {
 namespace {
@@ -148,8 +149,19 @@ uint32_t active_mask() {
 
 void memory_fence(Site site) {
   if (is_sabotaged(Mistake::no_fence, site)) return;
-  if (recorder && current_thread()) recorder->fence(current_thread()->number);
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  Thread* me = current_thread();
+  if (!me) return;
+  if (recorder) recorder->fence(me->number);
+  if (me->atomic) acquire(me->atomic);
+  me->fenced = true;
+}
+
+void order_at_atomic(void* p) {
+  Thread* me = current_thread();
+  if (!me) return;
+  if (me->fenced) release(p);
+  me->atomic = p;
 }
 
 }  // namespace graft::sim

@@ -22,6 +22,9 @@ uint32_t reduce(uint32_t mask, uint32_t bits, Reduce how, bool is_signed, Site s
 void warp_barrier(uint32_t mask, Site site);
 uint32_t active_mask();
 void memory_fence(Site site);
+// Before an atomic at p, for ThreadSanitizer: after a fence it hands on at p what the thread knows, and the
+// thread's next fence takes what others handed on there.
+void order_at_atomic(void* p);
 
 template <class T>
 T shuffle_value(uint32_t mask, T value, Shuffle how, int argument, int width, Site site) {
