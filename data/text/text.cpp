@@ -45,8 +45,13 @@ Text to_text(std::string_view utf8) {
   Text text;
   text.reserve(utf8.size());
   for (size_t i = 0; i < utf8.size();) {
-    Decoded d = decode_utf8(utf8.substr(i));
-    auto index = static_cast<uint32_t>(text.size());
+    const auto index = static_cast<uint32_t>(text.size());
+    if (const auto byte = static_cast<unsigned char>(utf8[i]); byte < 0x80) {
+      text.push_back({byte, index, index + 1});
+      ++i;
+      continue;
+    }
+    const Decoded d = decode_utf8(utf8.substr(i));
     text.push_back({d.code, index, index + 1});
     i += static_cast<size_t>(d.bytes);
   }

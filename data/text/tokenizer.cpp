@@ -64,6 +64,12 @@ int64_t special_count(const Template& parts_of) {
 Encoding assemble(const Template& parts_of, bool add_special, std::span<const Token> first,
                   std::span<const Token> second) {
   Encoding e;
+  const size_t most = first.size() + second.size() + parts_of.size();
+  e.ids.reserve(most);
+  e.type_ids.reserve(most);
+  e.offsets.reserve(most);
+  e.sequence.reserve(most);
+  e.special.reserve(most);
   auto put = [&](const Token& t, int64_t type, int8_t sequence) {
     e.ids.push_back(t.id);
     e.type_ids.push_back(type);
