@@ -150,3 +150,29 @@ TEST_CASE("BERT: saved and loaded, names of the first files too; errors") {
       },
       {"config.json", "\"hidden_size\" is missing"});
 }
+
+TEST_CASE("BERT: every device gives the same logits and gradients") {
+  BertConfig small{.width = 8, .layers = 2, .heads = 2, .inner = 12, .vocabulary = 11, .positions = 6};
+  Tensor ids = Tensor::from(std::vector<int64_t>{1, 5, 10, 4, 2, 3}, {2, 3});
+  Tensor mask = Tensor::from(std::vector<int64_t>{1, 1, 1, 1, 1, 0}, {2, 3});
+  Tensor labels = Tensor::from(std::vector<int64_t>{2, 0}, {2});
+  auto run = [&](Device device) {
+    BertClassifier model(small, 3, 7);
+    move_to(model, device);
+    Var logits = model.forward({ids.to(device), {}, mask.to(device)});
+    backward(cross_entropy(logits, labels.to(device)));
+    std::vector<Tensor> all = {logits.value().to(kCpu)};
+    for (const char* name : {"bert.embeddings.word_embeddings.weight", "classifier.weight"}) {
+      for (const NamedTensor& t : named_parameters(model)) {
+        if (t.name == name) all.push_back(t.parameter->var.grad().to(kCpu));
+      }
+    }
+    return all;
+  };
+  std::vector<Tensor> expected = run(kCpu);
+  REQUIRE(expected.size() == 3);
+  on_every_device([&](Device device) {
+    std::vector<Tensor> found = run(device);
+    for (size_t i = 0; i < found.size(); ++i) CHECK(max_relative_difference(found[i], expected[i]) <= 1e-4);
+  });
+}
