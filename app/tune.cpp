@@ -75,7 +75,7 @@ void Tune::add_to(CLI::App& command) {
   add_setting(command, "--epochs", "epochs", "passes over the training pictures");
   add_setting(command, "--lr", "learning_rate", "learning rate of the head");
   add_setting(command, "--batch", "batch", "pictures in a step");
-  add_setting(command, "--optimizer", "optimizer", "sgd, adamw or lbfgs");
+  add_setting(command, "--optimizer", "optimizer", "sgd, adam, adamw, lamb or lbfgs");
   add_setting(command, "--weight-decay", "weight_decay", "of matrices and filters");
   add_setting(command, "--label-smoothing", "label_smoothing", "0 to below 1");
   add_setting(command, "--views", "views", "augmented views of each training picture, with cached features");

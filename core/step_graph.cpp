@@ -1,6 +1,7 @@
 #include "core/step_graph.h"
 
 #include "core/accelerator.h"
+#include "core/env.h"
 #include "core/error.h"
 
 namespace graft {
@@ -62,7 +63,8 @@ void feed(const Tensor& target, const Tensor& values) {
 }
 
 const std::vector<Tensor>& StepGraph::run(const Step& step) {
-  if (!device_.is_cuda() || !warm_) {
+  if (!device_.is_cuda() || !warm_ || env::sync()) {
+    results_.clear();  // not two steps' results at a time
     results_ = step();
     warm_ = true;
     return results_;

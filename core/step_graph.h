@@ -53,7 +53,8 @@ class StepGraph {
  public:
   using Step = std::function<std::vector<Tensor>()>;
 
-  // On the CPU nothing is recorded: run() calls the step.
+  // On the CPU, and with GRAFT_SYNC=1, which is for errors that name one kernel, nothing is recorded: run()
+  // calls the step.
   explicit StepGraph(Device device) : device_(device) {}
   ~StepGraph() { forget(); }
   StepGraph(const StepGraph&) = delete;

@@ -115,10 +115,11 @@ Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data
                  uint64_t seed, const Hooks& hooks, const OnProgress& on_progress) {
   Task task;
   task.count = data.train.pictures.size();
-  task.logits = [&](std::span<const int64_t> which, int epoch) {
-    const Tensor& view = x.train[static_cast<size_t>(epoch - 1) % x.train.size()];
-    return linear.forward(Var(rows(view, which).to(linear.weight.var.value().device())));
+  task.device = linear.weight.var.value().device();
+  task.inputs = [&](std::span<const int64_t> which, int epoch) {
+    return rows(x.train[static_cast<size_t>(epoch - 1) % x.train.size()], which);
   };
+  task.logits = [&](const Var& features) { return linear.forward(features); };
   task.labels = [&](std::span<const int64_t> which) { return labels(data.train.pictures, which); };
   task.evaluate = [&] { return evaluate_linear(linear, x.test, data.test.pictures); };
   task.validate = [&] { return evaluate_linear(linear, x.validation, data.validation.pictures).accuracy; };

@@ -98,11 +98,10 @@ PretrainResult pretrain_meadow(const PretrainOptions& options, const OnProgress&
 
   Task task;
   task.count = classes * options.pictures_per_class;
-  Batch batch;  // of the step that is under way
-  task.logits = [&](std::span<const int64_t> which, int epoch) {
-    batch = draw_batch(which, static_cast<uint64_t>(epoch * task.count), options.seed, classes);
-    return network->forward(Var(batch.images));
+  task.inputs = [&](std::span<const int64_t> which, int epoch) {
+    return draw_batch(which, static_cast<uint64_t>(epoch * task.count), options.seed, classes).images;
   };
+  task.logits = [&](const Var& x) { return network->forward(x); };
   task.labels = [&](std::span<const int64_t> which) {
     Tensor labels = Tensor::empty({static_cast<int64_t>(which.size())}, DType::i64);
     for (size_t i = 0; i < which.size(); ++i) labels.data<int64_t>()[i] = which[i] % classes;

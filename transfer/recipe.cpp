@@ -15,7 +15,8 @@ using Kind = data::Augment::Kind;
 
 constexpr std::array<std::pair<Kind, std::string_view>, 3> kKinds = {
     {{Kind::none, "none"}, {Kind::resized_crop, "resized_crop"}, {Kind::pad_crop, "pad_crop"}}};
-constexpr std::array kOptimizers = {Optimizer::sgd, Optimizer::adamw, Optimizer::lbfgs};
+constexpr std::array kOptimizers = {Optimizer::sgd, Optimizer::adam, Optimizer::adamw, Optimizer::lamb,
+                                    Optimizer::lbfgs};
 
 // The one list of all settings: f(name, field) for each.
 template <class R, class F>
@@ -102,7 +103,9 @@ std::string text_of(Kind kind) {
 std::string_view to_text(Optimizer optimizer) {
   switch (optimizer) {
     case Optimizer::sgd: return "sgd";
+    case Optimizer::adam: return "adam";
     case Optimizer::adamw: return "adamw";
+    case Optimizer::lamb: return "lamb";
     case Optimizer::lbfgs: return "lbfgs";
   }
   return "?";
@@ -154,7 +157,7 @@ void check(const Recipe& r, const Strategy& strategy) {
   require(a.flip >= 0 && a.flip <= 1, "augment.flip", a.flip, "in [0, 1]");
   bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;
   require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
-          "sgd or adamw; lbfgs solves heads on cached features");
+          "sgd, adam, adamw or lamb; lbfgs solves heads on cached features");
   require(r.views == 0 || cached, "views", r.views, "0 without cached features");
 }
 

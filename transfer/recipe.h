@@ -11,8 +11,10 @@
 namespace graft::transfer {
 
 enum class Optimizer : uint8_t {
-  sgd,  // with momentum
-  adamw,
+  sgd,    // with momentum
+  adam,   // its weight decay is a part of the gradient
+  adamw,  // its weight decay is not (Loshchilov and Hutter, 2019)
+  lamb,   // for large batches (You et al., 2020)
   lbfgs,  // for a head on cached features: the convex problem is solved with all pictures at once; an epoch
           // is one step
 };
@@ -24,7 +26,7 @@ struct Recipe {
   Optimizer optimizer = Optimizer::sgd;
   double learning_rate = 0.02;  // of the head
   double body_lr_scale = 0.1;   // what is trained below the head learns at this share of it
-  double momentum = 0.9;        // of sgd; adamw uses 0.9 and 0.999
+  double momentum = 0.9;        // of sgd; the adams use 0.9 and 0.999
   double weight_decay = 1e-4;   // of matrices and filters; biases and norms decay not. lbfgs: the L2 penalty
   double warmup_epochs = 1;     // the rate grows linearly from 0
   bool cosine = true;           // then falls to 0 along half a cosine; false: stays

@@ -161,11 +161,13 @@ class Run {
     };
     Task task;
     task.count = train_.size();
-    task.logits = [&](std::span<const int64_t> which, int epoch) {
+    task.device = network_.device();
+    task.inputs = [&](std::span<const int64_t> which, int epoch) {
       Tensor x = augmented_inputs(train_, which, options_.preprocess, recipe.augment, options_.seed,
                                   static_cast<uint64_t>(epoch));
-      return network_.forward(network_.taken(x));
+      return x.to(network_.precision());
     };
+    task.logits = [&](const Var& x) { return network_.forward(x); };
     task.labels = [&](std::span<const int64_t> which) { return labels(train_, which); };
     task.evaluate = [&] { return result_.test = score(test_); };
     task.validate = [&] { return score(validation_).accuracy; };

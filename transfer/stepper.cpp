@@ -18,10 +18,12 @@ std::unique_ptr<nn::Optimizer> make_optimizer(std::vector<nn::ParameterGroup> gr
   switch (recipe.optimizer) {
     case Optimizer::sgd:
       return std::make_unique<nn::Sgd>(std::move(groups), nn::SgdOptions{.momentum = recipe.momentum});
+    case Optimizer::adam: return std::make_unique<nn::Adam>(std::move(groups));
     case Optimizer::adamw: return std::make_unique<nn::AdamW>(std::move(groups));
+    case Optimizer::lamb: return std::make_unique<nn::Lamb>(std::move(groups));
     case Optimizer::lbfgs: break;
   }
-  fail<UsageError>("training: lbfgs solves heads on cached features; use sgd or adamw here");
+  fail<UsageError>("training: lbfgs solves heads on cached features; use sgd, adam, adamw or lamb here");
 }
 
 }  // namespace
@@ -52,7 +54,20 @@ Stepper::Stepper(const Plan& plan, const Recipe& recipe)
   optimizer_->zero_grad();
 }
 
-void Stepper::step(double factor, const std::string& where) {
+void Stepper::forget_gradients() {
+  optimizer_->zero_grad();
+}
+
+std::vector<Tensor> Stepper::gradients() const {
+  std::vector<Tensor> out;
+  for (const Var& parameter : parameters_) out.push_back(parameter.grad());
+  return out;
+}
+
+void Stepper::step(std::span<const Tensor> gradients, double factor, const std::string& where) {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (gradients[i].defined()) parameters_[i].set_grad(gradients[i]);
+  }
   if (!std::isfinite(nn::gradient_norm(parameters_))) {
     for (const nn::NamedTensor& t : tensors_) {
       Tensor grad = t.parameter->var.grad();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "nn/optim/optimizer.h"
@@ -16,9 +17,12 @@ class Stepper {
   // weight_decay.
   Stepper(const Plan& plan, const Recipe& recipe);
 
-  // Clips, steps at `factor` times the recipe's learning rate, and forgets the gradients. Throws Error,
-  // naming `where` and the tensor, for a gradient that is not finite; nothing has moved then.
-  void step(double factor, const std::string& where);
+  void forget_gradients();
+  // The gradients that backward() left, in the order of the parameters; undefined where there is none.
+  std::vector<Tensor> gradients() const;
+  // Clips these gradients, steps at `factor` times the recipe's learning rate, and forgets them. Throws
+  // Error, naming `where` and the tensor, for a gradient that is not finite; nothing has moved then.
+  void step(std::span<const Tensor> gradients, double factor, const std::string& where);
 
   // "; classifier.1.weight is not finite": the first such tensor of the network, frozen ones first, or
   // nothing.

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "autograd/ops.h"
 #include "core/rng.h"
 #include "core/sha256.h"
+#include "core/step_graph.h"
 #include "nn/optim/schedule.h"
 #include "transfer/stepper.h"
 #include "transfer/stopwatch.h"
@@ -70,6 +72,43 @@ class Best {
   int epoch_ = 0;
 };
 
+// Forward and backward of batches of one size: on an accelerator one recording, fed anew for each batch. The
+// optimizer's step is not a part of it: first the CPU sees that loss and gradients are finite.
+class BatchGraph {
+ public:
+  BatchGraph(const Task& task, const Recipe& recipe) : task_(task), recipe_(recipe), graph_(task.device) {}
+
+  struct Result {
+    Tensor loss, logits;
+    std::span<const Tensor> gradients;  // of the stepper's parameters
+  };
+  // Valid until the next run.
+  Result run(const Tensor& inputs, const Tensor& labels, Stepper& stepper) {
+    if (!x_.defined()) {
+      x_ = Tensor::empty(inputs.shape(), inputs.dtype(), task_.device);
+      labels_ = Tensor::empty(labels.shape(), labels.dtype(), task_.device);
+    }
+    feed(x_, inputs);
+    feed(labels_, labels);
+    const std::vector<Tensor>& results = graph_.run([&] {
+      stepper.forget_gradients();
+      Var logits = in_loss_type(task_.logits(Var(x_)));
+      Var loss = cross_entropy(logits, labels_, {.label_smoothing = recipe_.label_smoothing});
+      backward(loss);
+      std::vector<Tensor> out = stepper.gradients();
+      out.insert(out.begin(), {loss.value(), logits.value()});
+      return out;
+    });
+    return {results[0], results[1], std::span(results).subspan(2)};
+  }
+
+ private:
+  const Task& task_;
+  const Recipe& recipe_;
+  Tensor x_, labels_;
+  StepGraph graph_;
+};
+
 // Without the cosine: a warm-up, then constant.
 nn::Schedule schedule_of(const Recipe& recipe) {
   double warmup = recipe.warmup_epochs / recipe.epochs;
@@ -105,6 +144,7 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
   Trained out;
   Stepper stepper(plan, recipe);
   Best best(plan);
+  std::map<size_t, BatchGraph> graphs;  // by the batch's size: that of the recipe, and the last one's
   nn::Schedule schedule = schedule_of(recipe);
   Sha256 order;
   Stopwatch watch;
@@ -120,16 +160,14 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
       double factor = schedule(step, steps * recipe.epochs);
       record.learning_rate = std::max(record.learning_rate, recipe.learning_rate * factor);
       Tensor truth = task.labels(which);
-      Var logits = in_loss_type(task.logits(which, epoch));
-      Var loss = cross_entropy(logits, truth.to(logits.value().device()),
-                               {.label_smoothing = recipe.label_smoothing});
-      double value = loss.value().to(kCpu).item();
+      BatchGraph& graph = graphs.try_emplace(which.size(), task, recipe).first->second;
+      auto [loss, logits, gradients] = graph.run(task.inputs(which, epoch), truth, stepper);
+      double value = loss.to(kCpu).item();
       GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
                   step + 1, stepper.first_not_finite(), "; a lower learning rate than ", recipe.learning_rate,
                   " may help");
-      int64_t right = count_right(logits.value(), truth);
-      backward(loss);
-      stepper.step(factor, str("epoch ", epoch, ", step ", step + 1));
+      int64_t right = count_right(logits, truth);
+      stepper.step(gradients, factor, str("epoch ", epoch, ", step ", step + 1));
       ++step;
       if (hooks.after_step) hooks.after_step(step);
       means.add(value, right, static_cast<int64_t>(which.size()));

@@ -15,9 +15,13 @@ namespace graft::transfer {
 // What is trained.
 struct Task {
   int64_t count = 0;  // training samples
-  // Logits [which.size(), classes] of these samples in this epoch, with a tape; on any device. The loss is
-  // computed there, of bf16 logits in f32.
-  std::function<Var(std::span<const int64_t> which, int epoch)> logits;
+  Device device;      // where the network computes
+  // These samples in this epoch as the network takes them, but on the CPU; the first axis is the samples.
+  std::function<Tensor(std::span<const int64_t> which, int epoch)> inputs;
+  // Logits [N, classes] of such inputs, now on `device`, with a tape. The loss is computed there, of bf16
+  // logits in f32. On an accelerator it is called for the first two batches of a size and recorded; from then
+  // on the recording is played (core/step_graph.h).
+  std::function<Var(const Var& x)> logits;
   // Their labels, i64, on the CPU.
   std::function<Tensor(std::span<const int64_t> which)> labels;
   // Accuracy and loss on the held-out samples after an epoch; called in the order of the epochs.
@@ -41,9 +45,9 @@ struct Trained {
 // single sample joins the one before it, because batch statistics of one sample say nothing.
 std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint64_t seed, uint64_t epoch);
 
-// Trains by SGD or AdamW; the same bits for any thread count. Biases and norms (tensors of rank 1) do not
-// decay unless their group says how much. Throws Error, naming epoch, step and tensor, as soon as a loss or
-// gradient is not finite; the weights are then those before that step.
+// Trains by the recipe's optimizer, any but lbfgs; the same bits for any thread count. Biases and norms
+// (tensors of rank 1) do not decay unless their group says how much. Throws Error, naming epoch, step and
+// tensor, as soon as a loss or gradient is not finite; the weights are then those before that step.
 Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed,
               const Hooks& hooks = {}, const OnProgress& on_progress = {});
 

@@ -84,6 +84,39 @@ TEST_CASE("compute: a head by steps on cached features is trained on the acceler
   }
 }
 
+TEST_CASE("compute: recorded steps give the bits of steps that are launched one by one") {
+  PictureSet train = drawn_pictures(3, 7, 8, 1), test = drawn_pictures(3, 3, 8, 2);
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    for (const char* optimizer : {"sgd", "adam", "adamw", "lamb"}) {
+      CAPTURE(optimizer);
+      RetrainOptions options = quick_options("scratch");
+      options.recipe.epochs = 3;
+      options.recipe.warmup_epochs = 0;
+      options.recipe.batch = 5;  // 21 pictures: 5 + 5 + 5 + 6, as the last one joins the fourth batch
+      options.recipe.clip_norm = 0.5;
+      set(options.recipe, "optimizer", optimizer);
+      auto played = small_network(3), launched = small_network(3);
+      auto forwards_of = [&](nn::Classifier& network, RunResult& result) {
+        int forwards = 0;
+        nn::Observing observing(network, [&](const std::string& name, const Tensor&) {
+          forwards += name == "linear" && network.training();
+        });
+        result = run_on({device, DType::f32}, options, train, test, network);
+        return forwards;
+      };
+      RunResult a, b;
+      CHECK(forwards_of(*played, a) == 2 + 2);  // each size once computed, once recorded
+      setenv("GRAFT_SYNC", "1", 1);
+      CHECK(forwards_of(*launched, b) == 3 * 4);
+      unsetenv("GRAFT_SYNC");
+      CHECK(a.receipt.at("weights_after_sha256") == b.receipt.at("weights_after_sha256"));
+      CHECK(a.receipt.at("weights_after_sha256") != a.receipt.at("weights_before_sha256"));
+      check_curve(a, b, 0);
+    }
+  }
+}
+
 TEST_CASE("compute: the same bits on every run, and a frozen tensor that moves on the device is found") {
   PictureSet train = drawn_pictures(2, 5, 8, 1), test = drawn_pictures(2, 2, 8, 2);
   for (Device device : devices()) {
