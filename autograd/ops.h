@@ -103,6 +103,12 @@ struct Pool2d {
 Var max_pool2d(const Var& x, Pool2d how);
 // x [N, H, W, C] -> [N, C]: the mean over H and W.
 Var global_avg_pool(const Var& x);
+// x [N, H, W, C] -> [N, rows, cols, C]: the mean over each cell of a grid laid over the picture; cells
+// overlap where they do not divide it (PyTorch's adaptive_avg_pool2d).
+Var adaptive_avg_pool2d(const Var& x, int64_t rows, int64_t cols);
+// x [N, H, W, C], s [N, C]: every channel of a picture times its factor (squeeze-and-excitation, Hu et al.,
+// 2018).
+Var scale_channels(const Var& x, const Var& s);
 // The shortcut without parameters of the CIFAR ResNets (He et al., 2016, option A):
 // x [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), channels]: every stride-th pixel, with
 // (channels - C) / 2 zero channels before and the rest behind.

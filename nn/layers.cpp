@@ -6,6 +6,7 @@
 #include "core/rng.h"
 #include "core/step_graph.h"
 #include "kernels/batch_norm.h"
+#include "kernels/binary.h"
 
 namespace graft::nn {
 namespace {
@@ -151,6 +152,11 @@ Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Va
   if (bn.keeps_statistics() &&
       nothing_needs_grad({x, conv.weight.var, bn.weight.var, bn.bias.var, residual})) {
     auto [scale, shift] = bn.scale_and_shift();
+    if (conv.bias.var) {
+      Tensor moved = scale.empty_like();
+      kernels::multiply(scale, conv.bias.var.value().contiguous(), moved);
+      kernels::add(shift, moved, shift);
+    }
     return conv2d_affine(x, as_input(conv.weight, x), conv.how, scale, shift, residual, activation);
   }
   return bn.forward(conv.forward(x), activation, residual);

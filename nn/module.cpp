@@ -60,6 +60,7 @@ std::string_view to_text(Published published) {
     case Published::same: return "as is";
     case Published::conv_oihw: return "OIHW -> OHWI";
     case Published::linear_io: return "[in, out] -> [out, in]";
+    case Published::flat_chw7: return "[O, C 7 7] -> [O, 7 7 C]";
   }
   return "?";
 }

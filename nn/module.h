@@ -25,6 +25,9 @@ enum class Published : uint8_t {
   same,       // the same axes
   conv_oihw,  // file [O, I, KH, KW], engine [O, KH, KW, I]
   linear_io,  // file [in, out], engine [out, in]: GPT-2's Conv1D
+  // A dense layer over a map of 7 x 7 pixels: the file's inputs are channel by channel, [O, C, 7, 7] under
+  // the shape [O, 49 C], the engine's pixel by pixel, [O, 7, 7, C].
+  flat_chw7,
 };
 std::string_view to_text(Published published);
 

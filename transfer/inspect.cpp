@@ -1,10 +1,12 @@
 #include "transfer/inspect.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
 #include "nn/models/registry.h"
+#include "weights/layout.h"
 
 namespace graft::transfer {
 namespace {
@@ -51,12 +53,28 @@ using Sizes = std::map<std::string, std::vector<int64_t>>;
 
 // As published: the engine's own axis order undone.
 std::vector<int64_t> published_sizes(const nn::NamedTensor& tensor) {
-  const Shape& shape = tensor.value().shape();
-  std::vector<int64_t> sizes;
-  for (int axis = 0; axis < shape.rank(); ++axis) sizes.push_back(shape[axis]);
-  if (tensor.published == nn::Published::conv_oihw)
-    std::rotate(sizes.begin() + 1, sizes.end() - 1, sizes.end());
-  return sizes;
+  Shape shape = weights::published_shape(tensor.value().shape(), tensor.published);
+  return {shape.begin(), shape.end()};
+}
+
+// "vgg16_bn": 13 convolutions and three dense layers.
+bool may_be_vgg(std::string_view model, const Sizes& file) {
+  if (!file.contains("features.0.weight") || !file.contains("classifier.6.weight")) return false;
+  auto convolutions = std::count_if(file.begin(), file.end(), [](const auto& tensor) {
+    return tensor.first.starts_with("features.") && tensor.second.size() == 4;
+  });
+  bool norms = file.contains("features.1.running_mean");
+  return model == str("vgg", convolutions + 3, norms ? "_bn" : "");
+}
+
+// "tf_efficientnet_b3": each but B0 and B1 has a width of its own before the head.
+bool may_be_efficientnet(std::string_view model, const Sizes& file) {
+  constexpr std::array<int64_t, 8> kWidths = {1280, 1280, 1408, 1536, 1792, 2048, 2304, 2560};
+  bool timm = model.starts_with("tf_");
+  auto head = file.find(timm ? "classifier.weight" : "classifier.1.weight");
+  if (head == file.end() || head->second.size() != 2) return false;
+  if (!file.contains(timm ? "blocks.0.0.conv_dw.weight" : "features.1.0.block.0.0.weight")) return false;
+  return head->second[1] == kWidths.at(static_cast<size_t>(model.back() - '0'));
 }
 
 // Networks are told apart by a few names before one is built to compare them all: building is not free.
@@ -64,6 +82,8 @@ bool may_be(const std::string& model, const Sizes& file) {
   bool squeezes = file.contains("features.3.squeeze.weight"),
        inverted = file.contains("features.1.conv.0.0.weight");
   bool blocks = file.contains("layer1.0.conv1.weight"), four = file.contains("layer4.0.conv1.weight");
+  if (model.starts_with("vgg")) return may_be_vgg(model, file);
+  if (model.find("efficientnet") != std::string::npos) return may_be_efficientnet(model, file);
   if (model.starts_with("squeezenet")) return squeezes;
   if (model.starts_with("mobilenet")) return inverted;
   if (model.starts_with("cifar_resnet")) return blocks && !four;

@@ -23,6 +23,7 @@ data::Preprocess preprocess_of(std::string_view model) {
   // Where the publisher takes pictures as they are, larger ones are brought to that size.
   out.resize = input.resize > 0 ? input.resize : input.size;
   out.crop = input.size;
+  if (input.bicubic) out.interpolation = data::Interpolation::bicubic;
   for (size_t c = 0; c < 3; ++c) {
     out.mean[c] = static_cast<float>(input.mean[c]);
     out.std[c] = static_cast<float>(input.standard_deviation[c]);

@@ -1,6 +1,14 @@
 #include "weights/layout.h"
 
 namespace graft::weights {
+namespace {
+
+// [O, a b] with the two axes that the second stands for exchanged: [O, b a].
+Tensor exchanged(const Tensor& t, int64_t a, int64_t b) {
+  return t.contiguous().reshape({t.dim(0), a, b}).permute({0, 2, 1}).contiguous().reshape({t.dim(0), b * a});
+}
+
+}  // namespace
 
 Shape published_shape(const Shape& engine, nn::Published published) {
   switch (published) {
@@ -11,6 +19,11 @@ Shape published_shape(const Shape& engine, nn::Published published) {
     case nn::Published::linear_io:
       GRAFT_CHECK(engine.rank() == 2, "a linear layer's weight has 2 axes, got ", engine);
       return {engine[1], engine[0]};
+    case nn::Published::flat_chw7:
+      GRAFT_CHECK(engine.rank() == 2 && engine[1] % 49 == 0,
+                  "a dense layer's weight over 7 x 7 pixels has 2 axes, the second a multiple of 49, got ",
+                  engine);
+      return engine;
   }
   return engine;
 }
@@ -20,6 +33,7 @@ Tensor to_engine(const Tensor& file, nn::Published published) {
     case nn::Published::same: break;
     case nn::Published::conv_oihw: return file.permute({0, 2, 3, 1}).contiguous();
     case nn::Published::linear_io: return file.permute({1, 0}).contiguous();
+    case nn::Published::flat_chw7: return exchanged(file, file.dim(1) / 49, 49);
   }
   return file.contiguous();
 }
@@ -29,6 +43,7 @@ Tensor to_published(const Tensor& engine, nn::Published published) {
     case nn::Published::same: break;
     case nn::Published::conv_oihw: return engine.permute({0, 3, 1, 2}).contiguous();
     case nn::Published::linear_io: return engine.permute({1, 0}).contiguous();
+    case nn::Published::flat_chw7: return exchanged(engine, 49, engine.dim(1) / 49);
   }
   return engine.contiguous();
 }

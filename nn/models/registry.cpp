@@ -2,16 +2,19 @@
 
 #include "core/nearest.h"
 #include "nn/models/cifar_resnet.h"
+#include "nn/models/efficientnet.h"
 #include "nn/models/mobilenet_v2.h"
 #include "nn/models/resnet.h"
 #include "nn/models/squeezenet.h"
+#include "nn/models/vgg.h"
 
 namespace graft::nn {
 
 const std::vector<ModelInfo>& models() {
   static const std::vector<ModelInfo> all = [] {
     std::vector<ModelInfo> table;
-    for (auto family : {resnet_models, cifar_resnet_models, mobilenet_v2_models, squeezenet_models}) {
+    for (auto family : {resnet_models, cifar_resnet_models, mobilenet_v2_models, squeezenet_models,
+                        vgg_models, efficientnet_models}) {
       for (ModelInfo& info : family()) table.push_back(std::move(info));
     }
     return table;

@@ -23,6 +23,7 @@ std::vector<std::string> label_names(Labels labels);
 struct InputSpec {
   int64_t resize, size;
   std::array<double, 3> mean, standard_deviation;
+  bool bicubic = false;  // not bilinear
 };
 inline constexpr InputSpec kImageNetInput{256, 224, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
 inline constexpr InputSpec kMeadowInput{

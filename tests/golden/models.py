@@ -10,15 +10,21 @@ input, labels, the output of every block, logits, loss and the gradient of every
 and, dropout aside, in training mode ("train/...", with the statistics after the step). Everything is computed in f64 from
 weights that are f32 numbers, and rounded to f32; "block32" and "grad32" are what PyTorch computes in f32. NAME-initial has two
 references, both in evaluation mode: -large-golden at the published input size, and -small-golden on pictures of 64 pixels, few
-enough for no ReLU to be within rounding of a tie. Written with torch 1.13.1, torchvision 0.14.1.
+enough for no ReLU to be within rounding of a tie. Written with torch 1.13.1, torchvision 0.14.1, timm 0.6.13.
 """
 import copy
 import sys
+from functools import partial
 from pathlib import Path
 
+import timm
 import torch
 import torchvision
+from timm.models import efficientnet as timm_efficientnet
+from timm.models import efficientnet_blocks as timm_blocks
+from timm.models.efficientnet_builder import decode_arch_def as timm_blocks_of, round_channels
 from torch import nn
+from torchvision.models import efficientnet, vgg
 from torchvision.models.mobilenetv2 import InvertedResidual, MobileNetV2
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.squeezenet import Fire, SqueezeNet
@@ -94,6 +100,29 @@ def narrow_squeezenet(version, classes, divisor):
     return net
 
 
+def narrow_vgg(batch_norm, classes):
+    """One convolution a stage, and dense layers of six values on the 7 x 7 cells."""
+    net = vgg.VGG(vgg.make_layers([2, "M", 3, "M", 3, "M", 4, "M", 4, "M"], batch_norm), classes)
+    dense = net.classifier
+    dense[0], dense[3], dense[6] = nn.Linear(4 * 7 * 7, 6), nn.Linear(6, 6), nn.Linear(6, classes)
+    for layer in (dense[0], dense[3], dense[6]):
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    return net
+
+
+def narrow_efficientnet(classes):
+    rows = [(1, 3, 1, 32, 16, 1), (3, 5, 2, 16, 24, 2), (2, 3, 2, 24, 40, 1)]
+    rows = [efficientnet.MBConvConfig(*row, width_mult=0.25, depth_mult=1.0) for row in rows]
+    return efficientnet.EfficientNet(rows, 0.2, num_classes=classes, last_channel=24)
+
+
+def narrow_timm_efficientnet(classes):
+    rows = [["ds_r1_k3_s1_e1_c16_se0.25"], ["ir_r2_k5_s2_e3_c24_se0.25"], ["ir_r1_k3_s2_e2_c40_se0.25"]]
+    return timm_efficientnet.EfficientNet(timm_blocks_of(rows), classes, num_features=24, pad_type="same", act_layer=nn.SiLU,
+                                          round_chs_fn=partial(round_channels, multiplier=0.25),
+                                          norm_layer=partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01))
+
+
 def quiet_branches(net):
     """The last batch norm of each residual branch small, as in trained networks: a deep one stays well conditioned."""
     for m in net.modules():
@@ -103,6 +132,10 @@ def quiet_branches(net):
             nn.init.uniform_(m.bn3.weight, 0.1, 0.3)
         elif isinstance(m, InvertedResidual):
             nn.init.uniform_(m.conv[-1].weight, 0.1, 0.3)
+        elif isinstance(m, efficientnet.MBConv):
+            nn.init.uniform_(m.block[-1][1].weight, 0.1, 0.3)
+        elif isinstance(m, (timm_blocks.InvertedResidual, timm_blocks.DepthwiseSeparableConv)):
+            nn.init.uniform_((m.bn3 if hasattr(m, "bn3") else m.bn2).weight, 0.1, 0.3)
 
 
 def randomise(net, images, quiet=False):
@@ -111,7 +144,7 @@ def randomise(net, images, quiet=False):
         if isinstance(m, nn.BatchNorm2d):
             nn.init.uniform_(m.weight, 0.5, 1.5)
             nn.init.normal_(m.bias, 0, 0.2)
-            m.momentum = None  # the average of all batches: here, of one
+            m.usual_momentum, m.momentum = m.momentum, None  # None: the average of all batches, here of one
         elif isinstance(m, nn.Conv2d) and m.bias is not None:
             nn.init.normal_(m.bias, 0, 0.1)
     if quiet:
@@ -123,14 +156,15 @@ def randomise(net, images, quiet=False):
             m.running_mean += 0.1 * torch.randn_like(m.running_mean) * m.running_var.sqrt()
             m.running_var *= torch.empty_like(m.running_var).uniform_(0.8, 1.25)
             m.num_batches_tracked.fill_(7)
-            m.momentum = 0.1
+            m.momentum = m.usual_momentum
 
 
-BLOCKS = (BasicBlock, Bottleneck, CifarBlock, InvertedResidual, Fire, nn.Linear)
+BLOCKS = (BasicBlock, Bottleneck, CifarBlock, InvertedResidual, Fire, nn.Linear, efficientnet.MBConv,
+          timm_blocks.InvertedResidual, timm_blocks.DepthwiseSeparableConv)
 
 
-def is_block(name, module):
-    stem_or_last = isinstance(module, torchvision.ops.misc.Conv2dNormActivation) and name.count(".") == 1
+def is_block(net, name, module):
+    stem_or_last = isinstance(net, MobileNetV2) and isinstance(module, torchvision.ops.misc.Conv2dNormActivation) and name.count(".") == 1
     head = isinstance(module, nn.Conv2d) and name == "classifier.1"
     return isinstance(module, BLOCKS) or stem_or_last or head
 
@@ -139,12 +173,12 @@ def run(net, images, labels, golden, mode, dtype, blocks, suffix=""):
     net = copy.deepcopy(net).to(dtype)
     net.train(mode == "train")
     for m in net.modules():
-        if isinstance(m, nn.Dropout):
+        if isinstance(m, (nn.Dropout, torchvision.ops.StochasticDepth)):
             m.p = 0.0
     outputs = {}
     if blocks:
         for name, module in net.named_modules():
-            if is_block(name, module):  # a copy: the ReLU that follows may write in place
+            if is_block(net, name, module):  # a copy: the ReLU that follows may write in place
                 module.register_forward_hook(lambda m, i, o, name=name: outputs.__setitem__(name, o.detach().clone()))
     logits = net(images.to(dtype))
     loss = nn.functional.cross_entropy(logits, labels)
@@ -191,13 +225,14 @@ def save_weights(out, name, net, containers):
 
 
 def write_tiny(out, name, make, shape, classes, containers):
-    """From the first seed at which the network is well conditioned, so that a test in f32 can ask for 1e-4."""
+    """From the first seed at which every layer matters and the network is well conditioned: a test in f32 can ask for 1e-4."""
     for seed in range(200):
         torch.manual_seed(seed)
         net, images, labels = make(), torch.randn(shape), torch.randint(0, classes, (shape[0],))
         randomise(net, images)
         golden = references(net, images, labels)
-        if worst_f32_gradient(golden) < 2e-5:
+        dead = any(not v.any() for k, v in golden.items() if "/grad/" in k and k.endswith("weight"))
+        if not dead and worst_f32_gradient(golden) < 2e-5:
             break
     else:
         sys.exit(f"{name}: no well-conditioned start found")
@@ -248,6 +283,10 @@ def tiny(out):
     write_tiny(out, "mobilenet_v2", lambda: narrow_mobilenet(7), (3, 3, 21, 25), 7, ["zip"])
     write_tiny(out, "squeezenet1_0", lambda: narrow_squeezenet("1_0", 7, 16), (1, 3, 31, 34), 7, ["legacy"])
     write_tiny(out, "squeezenet1_1", lambda: narrow_squeezenet("1_1", 7, 16), (1, 3, 31, 30), 7, ["zip"])
+    write_tiny(out, "vgg", lambda: narrow_vgg(False, 7), (1, 3, 70, 97), 7, ["zip"])
+    write_tiny(out, "vgg_bn", lambda: narrow_vgg(True, 7), (1, 3, 97, 70), 7, ["legacy"])
+    write_tiny(out, "efficientnet", lambda: narrow_efficientnet(7), (2, 3, 35, 40), 7, ["zip"])
+    write_tiny(out, "tf_efficientnet", lambda: narrow_timm_efficientnet(7), (2, 3, 35, 40), 7, ["zip"])
 
 
 def full(out):
@@ -259,6 +298,9 @@ def full(out):
         ("mobilenet_v2", models.mobilenet_v2, size, 1000),
         ("squeezenet1_0", models.squeezenet1_0, size, 1000),
         ("squeezenet1_1", models.squeezenet1_1, size, 1000),
+        ("vgg16", models.vgg16, size, 1000),
+        ("efficientnet_b0", models.efficientnet_b0, size, 1000),
+        ("tf_efficientnet_b0", lambda: timm.create_model("tf_efficientnet_b0"), size, 1000),
     ):
         write_initial(out, name, make, shape, classes)
         torch.manual_seed(2)

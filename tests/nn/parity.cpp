@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tests/support.h"
+#include "weights/layout.h"
 
 namespace graft::test {
 namespace {
@@ -40,10 +41,10 @@ Gradients compare_gradients(nn::Classifier& network, const Checkpoint& golden, c
   for (const nn::NamedTensor& t : parameters) {
     Tensor grad = t.parameter->var.grad();
     REQUIRE_MESSAGE(grad.defined(), t.name << " got no gradient");
-    Tensor exact = from_published(golden.read(mode + "grad/" + t.name));
+    Tensor exact = weights::to_engine(golden.read(mode + "grad/" + t.name), t.published);
     worst.exact.see(t.name, gradient_difference(grad, exact, largest));
     if (!golden.find(mode + "grad32/" + t.name)) continue;
-    Tensor f32 = from_published(golden.read(mode + "grad32/" + t.name));
+    Tensor f32 = weights::to_engine(golden.read(mode + "grad32/" + t.name), t.published);
     if (largest_of(exact) > 1e-10 * largest) worst.f32.see(t.name, gradient_difference(grad, f32, largest));
     worst.torch32.see(t.name, gradient_difference(f32, exact, largest));
   }
@@ -107,7 +108,9 @@ Parity compare(nn::Classifier& network, const Checkpoint& golden) {
 
   if (!golden.find("train/logits")) return parity;
   network.train();
-  if (network.dropout()) network.dropout()->set_p(0);  // the reference drops nothing
+  nn::for_each_layer<nn::Dropout>(network, [](const std::string&, nn::Dropout& dropout) {
+    dropout.set_p(0);  // the reference drops nothing
+  });
   logits = network.forward(input);
   loss = cross_entropy(logits, labels);
   compare_loss(logits, loss, golden, "train/", parity.train_logits);

@@ -6,6 +6,7 @@
 #include "nn/models/mobilenet_v2.h"
 #include "nn/models/resnet.h"
 #include "nn/models/squeezenet.h"
+#include "tests/nn/narrow.h"
 #include "tests/support.h"
 #include "weights/load.h"
 
@@ -47,13 +48,27 @@ std::vector<Case> cases() {
     MobileNetV2Config config{0.1, 32, {{1, 80, 1, 1}, {3, 80, 2, 2}, {3, 160, 1, 2}}};
     return std::make_unique<MobileNetV2>(config, 7, 1, dtype);
   };
+  auto vgg = [](bool batch_norm) {
+    return [config = test::narrow_vgg(batch_norm)](DType dtype) {
+      return std::make_unique<Vgg>(config, 7, 1, dtype);
+    };
+  };
+  auto efficientnet = [](bool timm) {
+    return [config = test::narrow_efficientnet(timm)](DType dtype) {
+      return std::make_unique<EfficientNet>(config, 7, 1, dtype);
+    };
+  };
   return {{"resnet-basic-zip", "resnet-basic", resnet({false, {1, 1, 1, 1}, 2})},
           {"resnet-bottleneck-legacy", "resnet-bottleneck", resnet({true, {1, 1, 1, 1}, 2})},
           {"cifar_resnet-zip", "cifar_resnet", cifar},
           {"cifar_resnet-legacy", "cifar_resnet", cifar},
           {"mobilenet_v2-zip", "mobilenet_v2", mobilenet},
           {"squeezenet1_0-legacy", "squeezenet1_0", squeezenet(kSqueezeNet1_0)},
-          {"squeezenet1_1-zip", "squeezenet1_1", squeezenet(kSqueezeNet1_1)}};
+          {"squeezenet1_1-zip", "squeezenet1_1", squeezenet(kSqueezeNet1_1)},
+          {"vgg-zip", "vgg", vgg(false)},
+          {"vgg_bn-legacy", "vgg_bn", vgg(true)},
+          {"efficientnet-zip", "efficientnet", efficientnet(false)},
+          {"tf_efficientnet-zip", "tf_efficientnet", efficientnet(true)}};
 }
 
 void check_parity(Classifier& network, const std::string& golden) {
