@@ -1,5 +1,5 @@
 // Where the reference (the Python package tokenizers 0.15.2) decides by older Unicode tables than
-// utf8proc 2.8's Unicode 15.0. Measured over every code point; tests/golden/tokenizers.py measures again and
+// utf8proc 2.8's Unicode 15.0. Measured over every code point; tests/golden/tokenizer_ids.py measures again and
 // says what differs.
 #pragma once
 

@@ -34,6 +34,8 @@ DecoderGolden read_asset(const std::string& folder);
 
 // Runs the network on the reference's inputs. Fails the test where the reference names a block or a gradient
 // that the network does not have, or lacks one that it has.
+DecoderParity compare_with(nn::Module& network, const DecoderGolden& golden,
+                           const std::function<Var()>& forward, const std::function<Var(const Var&)>& loss);
 DecoderParity compare(nn::Gpt2& network, const DecoderGolden& golden);
 DecoderParity compare(nn::T5& network, const DecoderGolden& golden);
 

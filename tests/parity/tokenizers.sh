@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares the tokenizers with the real libraries over every code point and 100,000 generated strings, and prints each
-# string whose ids differ. Needs GRAFT_ASSETS and a Python with what tests/golden/tokenizers.py asks for.
+# string whose ids differ. Needs GRAFT_ASSETS and a Python with what tests/golden/tokenizer_ids.py asks for.
 #   tests/parity/tokenizers.sh BUILD [PYTHON]        BUILD: such as build/cpu
 set -euo pipefail
 build=$(realpath "$1")
@@ -13,7 +13,7 @@ count=0
 for file in "$work"/*; do
   [ -e "$file" ] || break
   read -r name part block <<<"$(basename "$file")"
-  "$python" tests/golden/tokenizers.py differences "$name" "$part" "$block" "$file"
+  "$python" tests/golden/tokenizer_ids.py differences "$name" "$part" "$block" "$file"
   count=$((count + 1))
 done
 echo "$count blocks differ"

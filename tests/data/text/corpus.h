@@ -1,4 +1,4 @@
-// The generated strings that tokenizers are compared on; tests/golden/tokenizers.py makes the same ones and
+// The generated strings that tokenizers are compared on; tests/golden/tokenizer_ids.py makes the same ones and
 // records what the real libraries make of them.
 #pragma once
 

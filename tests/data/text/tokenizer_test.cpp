@@ -1,5 +1,5 @@
 // Ids, offsets and decoded text equal those of the real libraries: tokenizers 0.15.2 with
-// transformers 4.36.2, and sentencepiece for spiece.model. tests/golden/tokenizers.py records them.
+// transformers 4.36.2, and sentencepiece for spiece.model. tests/golden/tokenizer_ids.py records them.
 #include "data/text/tokenizer.h"
 
 #include <ctime>

@@ -5,7 +5,7 @@
     blocks.txt         CRC-32 of the ids of each block of the generated corpora (see Corpus below)
 
     pip install tokenizers==0.15.2 transformers==4.36.2 sentencepiece
-    GRAFT_ASSETS=... python3 tests/golden/tokenizers.py
+    GRAFT_ASSETS=... python3 tests/golden/tokenizer_ids.py
 
 Where a block differs, tests/parity/tokenizers.sh prints the strings in it that do.
 """
