@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/file.h"
-
 namespace graft::transfer {
 namespace {
 
@@ -46,8 +44,8 @@ Embeddings embed_texts(nn::Bert& network, const data::Tokenizer& tokenizer,
     for (int64_t i = begin; i < end; ++i) rows.push_back(encoded[order[static_cast<size_t>(i)]]);
     data::PaddedBatch padded = tokenizer.pad(rows);
     nn::TextBatch batch{padded.ids, padded.type_ids, Tensor::from(padded.lengths, {end - begin})};
-    Var hidden = network.encoder.forward(batch);                 // [B, T, C]
-    Var pooled = nn::Bert::mean_pooled(hidden, batch.lengths);   // [B, C]
+    Var hidden = network.encoder.forward(batch);                // [B, T, C]
+    Var pooled = nn::Bert::mean_pooled(hidden, batch.lengths);  // [B, C]
     if (options.normalize) pooled = normalize_rows(pooled);
     Tensor vectors = pooled.value().to(kCpu).to(DType::f32).contiguous();
     for (int64_t i = begin; i < end; ++i) {
@@ -57,21 +55,6 @@ Embeddings embed_texts(nn::Bert& network, const data::Tokenizer& tokenizer,
     if (on_progress) on_progress({.phase = "embed", .done = end, .total = count});
   }
   return out;
-}
-
-std::vector<std::string> lines_of(const std::string& path) {
-  std::string text = read_file(path);
-  std::vector<std::string> lines;
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = std::min(text.find('\n', begin), text.size());
-    size_t length = end - begin;
-    if (length > 0 && text[end - 1] == '\r') --length;
-    lines.push_back(text.substr(begin, length));
-    begin = end + 1;
-  }
-  while (!lines.empty() && lines.back().empty()) lines.pop_back();
-  GRAFT_CHECK_AS(DataError, !lines.empty(), printable(path), ": no text in it; one text a line is expected");
-  return lines;
 }
 
 }  // namespace graft::transfer

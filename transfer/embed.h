@@ -28,8 +28,4 @@ Embeddings embed_texts(nn::Bert& network, const data::Tokenizer& tokenizer,
                        const std::vector<std::string>& texts, const EmbedOptions& options = {},
                        const OnProgress& on_progress = {});
 
-// The lines of a UTF-8 file, without their ends; empty lines at the end of the file are left out. Throws
-// DataError for a file without a line.
-std::vector<std::string> lines_of(const std::string& path);
-
 }  // namespace graft::transfer

@@ -9,28 +9,35 @@
 
 namespace graft::transfer {
 
-std::vector<std::string> read_labels(const std::string& path) {
-  constexpr size_t kMaxBytes = size_t{16} << 20;
+std::vector<std::string> lines_of(const std::string& path, std::string_view what, size_t most_bytes) {
   std::ifstream in(path, std::ios::binary);
   GRAFT_CHECK_AS(DataError, in, printable(path), ": cannot be read (", std::strerror(errno), ")");
-  std::string text(kMaxBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  GRAFT_CHECK_AS(DataError, !in.bad() && in.gcount() > 0, printable(path),
-                 ": no labels in it; one a line is expected");
-  text.resize(static_cast<size_t>(in.gcount()));
-  GRAFT_CHECK_AS(DataError, text.size() <= kMaxBytes, printable(path),
-                 ": larger than 16 MiB, so not a list of labels");
+  std::string text;
+  std::vector<char> piece(size_t{1} << 20);
+  while (text.size() <= most_bytes && in.read(piece.data(), static_cast<std::streamsize>(piece.size())),
+         in.gcount() > 0) {
+    text.append(piece.data(), static_cast<size_t>(in.gcount()));
+  }
+  GRAFT_CHECK_AS(DataError, !in.bad(), printable(path), ": cannot be read (", std::strerror(errno), ")");
+  GRAFT_CHECK_AS(DataError, text.size() <= most_bytes, printable(path), ": larger than ", most_bytes >> 20,
+                 " MiB, so not a list of ", what, "s");
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
-  std::vector<std::string> labels;
-  for (size_t at = 0; at <= text.size();) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
     size_t end = std::min(text.find('\n', at), text.size());
     std::string line = text.substr(at, end - at);
     if (line.ends_with('\r')) line.pop_back();
-    labels.push_back(line);
+    lines.push_back(line);
     at = end + 1;
   }
-  while (!labels.empty() && labels.back().empty()) labels.pop_back();
-  GRAFT_CHECK_AS(DataError, !labels.empty(), printable(path), ": no labels in it; one a line is expected");
+  while (!lines.empty() && lines.back().empty()) lines.pop_back();
+  GRAFT_CHECK_AS(DataError, !lines.empty(), printable(path), ": no ", what,
+                 "s in it; one a line is expected");
+  return lines;
+}
+
+std::vector<std::string> read_labels(const std::string& path) {
+  std::vector<std::string> labels = lines_of(path, "label", size_t{16} << 20);
   for (size_t i = 0; i < labels.size(); ++i) {
     GRAFT_CHECK_AS(DataError, !labels[i].empty(), printable(path), ": line ", i + 1,
                    " is empty; one label a line is expected");

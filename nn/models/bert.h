@@ -19,7 +19,8 @@ struct BertConfig {
   bool roberta = false;  // its names, positions and heads
   int64_t padding = 0;   // the token that fills up a batch; RoBERTa's positions start after its number
 };
-inline constexpr BertConfig kBertBase{}, kBertLarge{1024, 24, 16, 4096};
+inline constexpr BertConfig kBertBase{}, kBertLarge{1024, 24, 16, 4096}, kBertTiny{128, 2, 2, 512},
+    kMiniLmL6{384, 6, 12, 1536};
 inline constexpr BertConfig kRobertaBase{768, 12,   12, 3072, 50265, 514, 1, 1e-5, Nonlinearity::gelu,
                                          0.1, true, 1};
 
