@@ -1,6 +1,6 @@
 // Where the reference (the Python package tokenizers 0.15.2) decides by older Unicode tables than
-// utf8proc 2.8's Unicode 15.0. Measured over every code point; tests/golden/tokenizer_ids.py measures again and
-// says what differs.
+// utf8proc 2.8's Unicode 15.0. Measured over every code point; tests/golden/tokenizer_ids.py measures again
+// and says what differs.
 #pragma once
 
 namespace graft::data::unicode {

@@ -1,5 +1,5 @@
-// The generated strings that tokenizers are compared on; tests/golden/tokenizer_ids.py makes the same ones and
-// records what the real libraries make of them.
+// The generated strings that tokenizers are compared on; tests/golden/tokenizer_ids.py makes the same ones
+// and records what the real libraries make of them.
 #pragma once
 
 #include <zlib.h>
