@@ -115,6 +115,7 @@ constexpr Harmless kHarmless[] = {
     {"combine_parameter_grads", 0, "the same"},
     {"attention_grad: dy . y", 1, "the number of keys: it has to do with queries alone"},
     {"global_avg_pool", 1, "the number of rows: each piece is a picture, the last one too"},
+    {"scale_channels_grad_scale", 1, "the same"},
     {"linear", 6, "the depth of a product by warpgroups: TMA brings zeros from beyond"},
     {"matmul_nn", 6, "the same"},
     {"matmul_nt", 6, "the same"},

@@ -172,7 +172,7 @@ void add_pictures(List& list) {
     list.add_gradients("global_avg_pool", {picture}, dtype,
                        [](const auto& v) { return global_avg_pool(v[0]); });
     list.add_gradients("adaptive_avg_pool2d", {picture}, dtype,
-                       [](const auto& v) { return adaptive_avg_pool2d(v[0], 7, 4); });
+                       [](const auto& v) { return adaptive_avg_pool2d(v[0], 7, 5); });
     list.add_gradients("scale_channels", {picture, {2, 40}}, dtype,
                        [](const auto& v) { return scale_channels(v[0], v[1]); });
     list.add_gradients("shortcut_a", {picture}, dtype, [](const auto& v) { return shortcut_a(v[0], 2, 50); });
