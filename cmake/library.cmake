@@ -7,6 +7,15 @@ foreach(folder core autograd nn weights data transfer)
 endforeach()
 file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cpp)
 list(APPEND sources ${found})
+set(kernel_optimisation -O3)
+if(GRAFT_SANITIZE)
+  # The sanitizers make the compiler's work the longer part. What takes time when it runs stays optimised: kernels, pictures,
+  # tokenizers, the simulator.
+  set(kernel_optimisation -O2)
+  set(light ${sources})
+  list(FILTER light EXCLUDE REGEX "/data/")
+  set_property(SOURCE ${light} APPEND PROPERTY COMPILE_OPTIONS -O1)
+endif()
 
 add_library(graft STATIC ${sources})
 add_library(graft::graft ALIAS graft)
@@ -33,7 +42,7 @@ foreach(level ${levels})
   target_compile_definitions(graft_cpu_v${level} PRIVATE GRAFT_CPU_LEVEL=${level})
   # -fno-math-errno and -fno-trapping-math let loops become vector code and change no result.
   target_compile_options(graft_cpu_v${level} PRIVATE -fno-math-errno -fno-trapping-math
-                         $<$<CONFIG:Release,RelWithDebInfo>:-O3> -Wno-psabi)
+                         $<$<CONFIG:Release,RelWithDebInfo>:${kernel_optimisation}> -Wno-psabi)
   target_sources(graft PRIVATE $<TARGET_OBJECTS:graft_cpu_v${level}>)
 endforeach()
 
