@@ -43,3 +43,13 @@ TEST_CASE("bf16: rounds to nearest, ties to even") {
   CHECK(bf16(1.0f + 3 * 0x1p-8f).bits == 0x3F82);
   CHECK(bf16(std::bit_cast<float>(0x7F7FFFFFu)).bits == 0x7F80);
 }
+
+TEST_CASE("f16 and bf16: a NaN keeps its sign and the upper bits of its payload, and stays a NaN") {
+  auto nan = [](uint32_t bits) { return std::bit_cast<float>(bits); };
+  CHECK(bf16(nan(0x7FC12345u)).bits == 0x7FC1);
+  CHECK(bf16(nan(0xFFA50000u)).bits == 0xFFE5);  // signalling becomes quiet
+  CHECK(bf16(nan(0x7F800001u)).bits == 0x7FC0);  // nothing of the payload fits: not infinity
+  CHECK(f16(nan(0x7FC12345u)).bits == (0x7E00 | 0x12345 >> 13));
+  CHECK(f16(nan(0xFF942000u)).bits == (0xFE00 | 0x142000 >> 13));
+  CHECK(f16(nan(0x7F800001u)).bits == 0x7E00);
+}

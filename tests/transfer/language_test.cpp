@@ -93,6 +93,7 @@ TEST_CASE("T5's config.json: 1.0 and 1.1") {
   CHECK(c.tied);
   CHECK(c.buckets == 32);
   CHECK(c.max_distance == 128);
+  CHECK(c.eps == 1e-6);
   CHECK(c.end == 1);
   CHECK(c.start == 0);
   CHECK(t5_of(R"({"vocab_size": 9, "feed_forward_proj": "gated-silu"})").activation == Nonlinearity::silu);
