@@ -1,4 +1,4 @@
-// graft eval: how well a network does on a folder of pictures.
+// graft eval: how well a network does on pictures or texts.
 #include <memory>
 
 #include "app/command.h"
@@ -14,7 +14,8 @@ namespace {
 const char* const kExamples =
     "Examples:\n"
     "  graft eval graft-out/model.graft flowers\n"
-    "  graft eval pictures --model mobilenet_v2 --weights mobilenet_v2.pth";
+    "  graft eval pictures --model mobilenet_v2 --weights mobilenet_v2.pth\n"
+    "  graft eval graft-out/model.graft reviews.csv";
 
 struct Eval {
   SourceOptions from;
@@ -24,7 +25,8 @@ struct Eval {
   int run() {
     common.apply();
     transfer::Source source = from.take("eval", words);
-    GRAFT_CHECK_AS(UsageError, words.size() == 1, "one folder of pictures is expected, got ", words.size());
+    GRAFT_CHECK_AS(UsageError, words.size() == 1,
+                   "one folder of pictures or table of texts is expected, got ", words.size());
     transfer::EvaluateResult result;
     {
       Display display;
@@ -39,10 +41,10 @@ struct Eval {
 }  // namespace
 
 void add_eval(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("eval", "score a network on a folder of pictures");
+  CLI::App* command = app.add_subcommand("eval", "score a network on pictures or texts");
   command->footer(kExamples);
   auto eval = std::make_shared<Eval>();
-  command->add_option("inputs", eval->words, "the model, then a folder of class folders")
+  command->add_option("inputs", eval->words, "the model, then a folder of class folders or a table of texts")
       ->required()
       ->type_name("[MODEL.graft] DATA");
   eval->from.add_to(*command);

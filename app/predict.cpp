@@ -1,4 +1,4 @@
-// graft predict: what is on these pictures.
+// graft predict: what is on these pictures, what these texts are.
 #include <cstdio>
 #include <memory>
 
@@ -6,7 +6,6 @@
 #include "app/console.h"
 #include "app/source.h"
 #include "core/error.h"
-#include "transfer/picture_files.h"
 #include "transfer/report/metrics.h"
 #include "transfer/report/summary.h"
 
@@ -14,12 +13,15 @@ namespace graft::app {
 namespace {
 
 const char* const kExamples =
-    "Folders are searched, deeper ones too, for .jpg, .jpeg and .png.\n"
+    "Folders are searched, deeper ones too, for .jpg, .jpeg and .png. A network of texts takes texts, and "
+    "files\n"
+    "with one a line.\n"
     "Examples:\n"
     "  graft predict graft-out/model.graft tulip.jpg\n"
     "  graft predict --model mobilenet_v2 --weights mobilenet_v2.pth holiday-photos\n"
     "  graft predict --model resnet50 --weights my.pth --labels my-labels.txt a.png b.png --json "
-    "guesses.json";
+    "guesses.json\n"
+    "  graft predict graft-out/model.graft \"what a lovely film\" more.txt";
 
 struct Predict {
   SourceOptions from;
@@ -29,11 +31,11 @@ struct Predict {
   int run() {
     common.apply();
     transfer::Source source = from.take("predict", words);
-    GRAFT_CHECK_AS(UsageError, !words.empty(), "no pictures were named");
+    GRAFT_CHECK_AS(UsageError, !words.empty(), "no pictures or texts were named");
     std::vector<transfer::Prediction> predictions;
     {
       Display display;
-      predictions = transfer::predict(source, transfer::picture_files(words), display.on_progress());
+      predictions = transfer::predict(source, words, display.on_progress());
     }
     int64_t unreadable = 0;
     for (const transfer::Prediction& prediction : predictions) {
@@ -54,12 +56,12 @@ struct Predict {
 }  // namespace
 
 void add_predict(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("predict", "say what is on pictures");
+  CLI::App* command = app.add_subcommand("predict", "say what is on pictures, or what texts are");
   command->footer(kExamples);
   auto predict = std::make_shared<Predict>();
-  command->add_option("inputs", predict->words, "the model, then pictures or folders of them")
+  command->add_option("inputs", predict->words, "the model, then pictures or folders of them, or texts")
       ->required()
-      ->type_name("[MODEL.graft] PICTURES...");
+      ->type_name("[MODEL.graft] INPUTS...");
   predict->from.add_to(*command);
   predict->common.add_to(*command);
   command->callback([predict, &action] { action = [predict] { return predict->run(); }; });

@@ -1,4 +1,4 @@
-// graft tune: a folder of pictures and a published network in, a retrained network out.
+// graft tune: pictures or texts and a published network in, a retrained network out.
 #include "transfer/tune.h"
 
 #include <memory>
@@ -19,11 +19,16 @@ namespace graft::app {
 namespace {
 
 const char* const kExamples =
-    "DATA is a folder of class folders with pictures, or one with train/ and test/ (or val/) inside.\n"
+    "DATA is a folder of class folders with pictures, or one with train/ and test/ (or val/) inside; for a\n"
+    "language network a .csv, .tsv or .jsonl with a text (or two) and a label in a row, or a folder with "
+    "one\n"
+    "for training and one named test, dev or val.\n"
     "Examples:\n"
     "  graft tune flowers --model mobilenet_v2 --weights mobilenet_v2.pth\n"
     "  graft tune flowers --model resnet50 --weights resnet50.pth --strategy partial:1 --epochs 12\n"
-    "  graft tune flowers --model squeezenet1_0 --strategy scratch --lr 0.05 --out from-nothing";
+    "  graft tune flowers --model squeezenet1_0 --strategy scratch --lr 0.05 --out from-nothing\n"
+    "  graft tune reviews.csv --weights bert-base-uncased --strategy full\n"
+    "  graft tune trec --weights roberta-base --strategy partial:2 --max-length 64";
 
 struct Tune {
   transfer::TuneOptions options;
@@ -31,7 +36,8 @@ struct Tune {
   Common common;
   std::vector<std::pair<std::string, std::string>> settings;  // of the recipe: name, value
   std::vector<std::string> rules, more_settings;
-  bool no_cache = false;
+  std::string format;
+  bool no_cache = false, header = false, no_header = false;
 
   void add_to(CLI::App& command);
   int run();
@@ -39,6 +45,7 @@ struct Tune {
  private:
   void add_setting(CLI::App& command, const std::string& flag, const std::string& name,
                    const std::string& help);
+  void add_table_options(CLI::App& command);
   void read_recipe();
   void leave_report(const transfer::RunResult& result, const transfer::report::RunFolder& folder) const;
 };
@@ -53,11 +60,16 @@ void Tune::add_setting(CLI::App& command, const std::string& flag, const std::st
 
 void Tune::add_to(CLI::App& command) {
   command.footer(kExamples);
-  command.add_option("data", options.data, "the pictures")->required()->type_name("DATA");
-  command.add_option("--model", options.model, "the network: resnet18, mobilenet_v2, squeezenet1_1, ...")
-      ->required()
+  command.add_option("data", options.data, "the pictures or texts")->required()->type_name("DATA");
+  command
+      .add_option("--model", options.model,
+                  "the network: resnet18, mobilenet_v2, squeezenet1_1, ...; "
+                  "of texts unset, their config.json says it")
       ->type_name("M");
-  command.add_option("--weights", options.weights, "its published weights: .safetensors or .pth")
+  command
+      .add_option("--weights", options.weights,
+                  "its published weights: .safetensors or .pth; of texts the folder with config.json and "
+                  "tokenizer")
       ->type_name("F");
   command.add_option("--strategy", options.strategy, "head, partial:N, full or scratch")
       ->type_name("S")
@@ -86,9 +98,23 @@ void Tune::add_to(CLI::App& command) {
                   "freezes or thaws tensors after the strategy: --rule 'layer4.*=trainable', "
                   "also frozen and frozen_adapt_stats")
       ->type_name("GLOB=STATE");
+  add_table_options(command);
   command.add_flag("--no-cache", no_cache, "keep features in memory only");
   compute.add_to(command);
   common.add_to(command);
+}
+
+void Tune::add_table_options(CLI::App& command) {
+  data::TableOptions& table = options.table;
+  command.add_option("--text-column", table.text, "of a table: the texts' column, by name or number")
+      ->type_name("COL");
+  command.add_option("--pair-column", table.pair, "of a table: the second texts' column")->type_name("COL");
+  command.add_option("--label-column", table.label, "of a table: the labels' column")->type_name("COL");
+  command.add_option("--format", format, "of a table: csv, tsv, jsonl or label; unset, by its name")
+      ->type_name("F");
+  command.add_flag("--header", header, "the table's first row names the columns");
+  command.add_flag("--no-header", no_header, "the table's first row is data already");
+  command.add_option("--max-length", options.max_length, "tokens of a text that are read")->type_name("N");
 }
 
 nn::Freeze parse_freeze(const std::string& text) {
@@ -101,12 +127,21 @@ nn::Freeze parse_freeze(const std::string& text) {
 
 void Tune::read_recipe() {
   transfer::Strategy strategy = transfer::parse_strategy(options.strategy);
-  nn::model_info(options.model);  // an unknown model is told before anything else is read
-  transfer::Recipe recipe = transfer::default_recipe(options.model, strategy);
+  bool texts = transfer::is_text_job(options);
+  GRAFT_CHECK_AS(UsageError, texts || !options.model.empty(),
+                 "--model is needed: say which network the weights are of (a language network's folder has a "
+                 "config.json, and needs none)");
+  if (!texts) nn::model_info(options.model);  // an unknown model is told before anything else is read
+  transfer::Recipe recipe = texts ? transfer::default_text_recipe(strategy, true)
+                                  : transfer::default_recipe(options.model, strategy);
   for (const std::string& text : more_settings) settings.push_back(split_at_equals("--set", text));
   for (auto& [name, value] : settings) transfer::set(recipe, name, value);
   transfer::check(recipe, strategy);
-  options.recipe = recipe;
+  options.settings = settings;
+  using Header = data::TableOptions::Header;
+  GRAFT_CHECK_AS(UsageError, !header || !no_header, "either --header or --no-header");
+  options.table.header = header ? Header::yes : no_header ? Header::no : Header::automatic;
+  options.table.format = data::parse_table_format(format);
   for (const std::string& text : rules) {
     auto [pattern, state] = split_at_equals("--rule", text);
     options.rules.push_back({pattern, parse_freeze(state)});
@@ -119,7 +154,10 @@ void Tune::read_recipe() {
 }
 
 void Tune::leave_report(const transfer::RunResult& result, const transfer::report::RunFolder& folder) const {
-  std::string page = transfer::report::run_page(result, transfer::report::held_out_thumbnails(result));
+  transfer::report::Thumbnail thumbnails;
+  if (result.test.samples == transfer::Samples::pictures)
+    thumbnails = transfer::report::held_out_thumbnails(result);
+  std::string page = transfer::report::run_page(result, thumbnails);
   write_file(folder.file("report.html"), page);
   write_file(folder.file("metrics.json"), transfer::report::tune_json(result));
 }
@@ -150,7 +188,7 @@ int Tune::run() {
 }  // namespace
 
 void add_tune(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("tune", "retrain a published network on your own pictures");
+  CLI::App* command = app.add_subcommand("tune", "retrain a published network on your own pictures or texts");
   auto tune = std::make_shared<Tune>();
   tune->add_to(*command);
   command->callback([tune, &action] { action = [tune] { return tune->run(); }; });

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 #include "nn/models/registry.h"
+#include "transfer/text_source.h"
 #include "weights/load.h"
 #include "weights/save.h"
 
@@ -71,8 +72,7 @@ void read_certificate(const Reader& reader, const std::string& path, Artefact& o
   }
 }
 
-std::unique_ptr<nn::Classifier> make_network(const std::string& path, const std::string& model,
-                                             size_t classes) {
+std::unique_ptr<nn::Headed> make_network(const std::string& path, const std::string& model, size_t classes) {
   try {
     return nn::make_classifier(model, static_cast<int64_t>(classes));
   } catch (const UsageError& e) {  // what a file asks for is data
@@ -80,24 +80,74 @@ std::unique_ptr<nn::Classifier> make_network(const std::string& path, const std:
   }
 }
 
-}  // namespace
+Samples samples_of(const weights::Checkpoint& file) {
+  auto it = file.metadata().find("graft.samples");
+  if (it == file.metadata().end()) return Samples::pictures;
+  if (it->second == "texts") return Samples::texts;
+  if (it->second == "tokens") return Samples::tokens;
+  fail<DataError>(file.path(), ": metadata \"graft.samples\" is \"", printable(it->second),
+                  "\"; this build knows texts and tokens");
+}
 
-void save_artefact(const std::string& path, nn::Classifier& network, const RunResult& result,
-                   const data::Preprocess& preprocess) {
-  GRAFT_CHECK(static_cast<int64_t>(result.classes.size()) == network.classes(),
+// Config, tokenizer and network, the last still without its weights.
+void make_text_network(const Reader& reader, const std::string& path, Artefact& out) {
+  out.text.files = files_from_json(str(path, ": metadata \"graft.files\""), reader.text("graft.files"));
+  GRAFT_CHECK_AS(DataError, out.text.files.contains("config.json"), path,
+                 ": metadata \"graft.files\" has no config.json");
+  auto config = weights::Config::parse(path + ", config.json", out.text.files["config.json"]);
+  bool new_pooler = false;
+  Json inputs = reader.parsed<Json>("graft.text");
+  try {
+    out.text.max_length = inputs.at("max_length").get<int64_t>();
+    out.text.pairs = inputs.at("pairs").get<bool>();
+    new_pooler = inputs.at("new_pooler").get<bool>();
+  } catch (const Json::exception& e) {
+    fail<DataError>(path, ": metadata \"graft.text\" does not hold what it should: ", e.what());
+  }
+  auto network = make_text_classifier(config, static_cast<int64_t>(out.labels.size()), 0);
+  if (auto* bert = dynamic_cast<nn::BertClassifier*>(network.get())) bert->new_pooler = new_pooler;
+  out.tokenizer = data::open_tokenizer_files(path, out.text.files);
+  out.tokenizer->require_rows(network->vocabulary(), out.model);
+  GRAFT_CHECK_AS(DataError, out.text.max_length >= 1 && out.text.max_length <= network->most_tokens(), path,
+                 ": texts of ", out.text.max_length, " tokens; the network has ", network->most_tokens(),
+                 " positions");
+  out.network = std::move(network);
+}
+
+// What every artefact says of itself, beside what `inputs` says.
+void save_with(const std::string& path, nn::Headed& network, const RunResult& result, TextMap inputs) {
+  GRAFT_CHECK(result.test.samples == Samples::tokens ||
+                  static_cast<int64_t>(result.classes.size()) == network.classes(),
               "artefact: ", result.classes.size(), " labels for ", network.classes(), " classes");
   TextMap receipt = result.receipt;
   receipt.erase("threads");  // the weights do not depend on it
-  weights::save(network, path,
-                {{"format", "pt"},
-                 {"graft.format", kFormat},
-                 {"graft.model", result.model},
-                 {"graft.strategy", result.strategy},
-                 {"graft.labels", Json(result.classes).dump()},
-                 {"graft.preprocess", to_json(preprocess)},
-                 {"graft.recipe", Json(result.settings).dump()},
-                 {"graft.certificate", certificate_json(result).dump()},
-                 {"graft.receipt", Json(receipt).dump()}});
+  inputs.merge(TextMap{{"format", "pt"},
+                       {"graft.format", kFormat},
+                       {"graft.model", result.model},
+                       {"graft.strategy", result.strategy},
+                       {"graft.labels", Json(result.classes).dump()},
+                       {"graft.recipe", Json(result.settings).dump()},
+                       {"graft.certificate", certificate_json(result).dump()},
+                       {"graft.receipt", Json(receipt).dump()}});
+  weights::save(network, path, inputs);
+}
+
+}  // namespace
+
+void save_artefact(const std::string& path, nn::Headed& network, const RunResult& result,
+                   const data::Preprocess& preprocess) {
+  save_with(path, network, result, {{"graft.preprocess", to_json(preprocess)}});
+}
+
+void save_artefact(const std::string& path, nn::Headed& network, const RunResult& result,
+                   const TextInputs& text) {
+  const auto* bert = dynamic_cast<const nn::BertClassifier*>(&network);
+  Json inputs = {
+      {"max_length", text.max_length}, {"pairs", text.pairs}, {"new_pooler", bert && bert->new_pooler}};
+  save_with(path, network, result,
+            {{"graft.samples", result.test.samples == Samples::texts ? "texts" : "tokens"},
+             {"graft.text", inputs.dump()},
+             {"graft.files", to_json(text.files)}});
 }
 
 Artefact load_artefact(const std::string& path) {
@@ -110,17 +160,24 @@ Artefact load_artefact(const std::string& path) {
   out.settings = reader.parsed<TextMap>("graft.recipe");
   out.receipt = reader.parsed<TextMap>("graft.receipt");
   read_certificate(reader, path, out);
-  try {
-    out.preprocess = data::preprocess_from_json(reader.text("graft.preprocess"));
-  } catch (const DataError& e) {
-    fail<DataError>(path, ": ", e.what());
+  out.samples = samples_of(file);
+  GRAFT_CHECK_AS(DataError, out.labels.size() >= 2 || out.samples == Samples::tokens, path, ": ",
+                 out.labels.size(), " labels, needs two or more");
+  if (out.samples == Samples::pictures) {
+    try {
+      out.preprocess = data::preprocess_from_json(reader.text("graft.preprocess"));
+    } catch (const DataError& e) {
+      fail<DataError>(path, ": ", e.what());
+    }
+    out.network = make_network(path, out.model, out.labels.size());
+  } else {
+    make_text_network(reader, path, out);
   }
-  GRAFT_CHECK_AS(DataError, out.labels.size() >= 2, path, ": ", out.labels.size(),
-                 " labels, needs two or more");
-  out.network = make_network(path, out.model, out.labels.size());
   const weights::Entry* head = file.find(out.network->head_name() + ".weight");
-  GRAFT_CHECK_AS(DataError, !head || head->sizes.empty() || head->sizes[0] == out.network->classes(), path,
-                 ": ", out.labels.size(), " labels, but the head ", head ? to_text(*head) : "",
+  GRAFT_CHECK_AS(DataError,
+                 out.samples == Samples::tokens || !head || head->sizes.empty() ||
+                     head->sizes[0] == out.network->classes(),
+                 path, ": ", out.labels.size(), " labels, but the head ", head ? to_text(*head) : "",
                  " has other classes");
   weights::load(*out.network, file).require_complete();
   out.network->eval();

@@ -54,7 +54,7 @@ void check(const Compute& compute) {
                  "precision bf16: the CPU's kernels compute in f32; use f32, or a CUDA device");
 }
 
-void place(nn::Classifier& network, const Compute& compute) {
+void place(nn::Headed& network, const Compute& compute) {
   network.compute_on(compute.device, compute.precision == DType::f32 ? network.dtype() : compute.precision);
 }
 

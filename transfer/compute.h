@@ -6,7 +6,7 @@
 
 #include "core/device.h"
 #include "core/dtype.h"
-#include "nn/models/classifier.h"
+#include "nn/models/headed.h"
 
 namespace graft::transfer {
 
@@ -22,7 +22,7 @@ DType parse_precision(std::string_view text);
 // Throws DeviceError where there is no such device, UsageError where it does not compute in this type.
 void check(const Compute& compute);
 // The network computes so from now on: f32 stands for the type of its tensors.
-void place(nn::Classifier& network, const Compute& compute);
+void place(nn::Headed& network, const Compute& compute);
 // "cpu", "cuda:0 (simulated on the CPU)"
 std::string describe(Device device);
 

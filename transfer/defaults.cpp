@@ -39,4 +39,37 @@ Recipe default_recipe(std::string_view model, const Strategy& strategy) {
   return r;
 }
 
+// Devlin et al. (2019, appendix A.3) fine-tune BERT with AdamW at 2e-5 to 5e-5 in batches of 16 or 32 for 2
+// to 4 epochs; the schedule, a rise and a line down to 0, is theirs too.
+Recipe default_text_recipe(const Strategy& strategy, bool linear_head) {
+  using Kind = Strategy::Kind;
+  Recipe r;
+  r.augment = {.kind = data::Augment::Kind::none};
+  r.optimizer = Optimizer::adamw;
+  r.weight_decay = 0.01;
+  r.clip_norm = 1;
+  r.body_lr_scale = 1;
+  r.linear = true;
+  r.epochs = 3;
+  r.warmup_epochs = 0.3;
+  r.learning_rate = 5e-5;
+  if (strategy.kind == Kind::head) {
+    if (linear_head) {
+      data::Augment none = r.augment;
+      r = default_recipe("", strategy);
+      r.augment = none;
+      return r;
+    }
+    r.epochs = 20;
+    r.warmup_epochs = 1;
+    r.learning_rate = 1e-3;
+  }
+  if (strategy.kind == Kind::scratch) {
+    r.epochs = 10;
+    r.warmup_epochs = 1;
+    r.learning_rate = 3e-4;
+  }
+  return r;
+}
+
 }  // namespace graft::transfer

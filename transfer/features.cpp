@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 
 #include "core/env.h"
 #include "core/sha256.h"
@@ -25,7 +24,7 @@ std::string view_name(size_t view) {
 }
 
 // The file's views, or none where there is no such file. Throws what Checkpoint throws for a damaged one.
-std::vector<Tensor> read_cache(const std::string& path, const std::string& key, const PictureSet& set,
+std::vector<Tensor> read_cache(const std::string& path, const std::string& key, const Examples& set,
                                int views) {
   if (!fs::exists(path)) return {};
   auto file = weights::Checkpoint::open(path);
@@ -36,7 +35,7 @@ std::vector<Tensor> read_cache(const std::string& path, const std::string& key, 
     out.push_back(file.read(view_name(v)));
     GRAFT_CHECK_AS(DataError,
                    out[v].rank() == 2 && out[v].dim(0) == set.size() && out[v].dtype() == DType::f32, path,
-                   ": ", view_name(v), " is ", out[v], " for ", set.size(), " pictures");
+                   ": ", view_name(v), " is ", out[v], " for ", set.size(), " samples");
   }
   return out;
 }
@@ -50,26 +49,24 @@ void write_cache(const std::string& path, const std::string& key, const std::vec
   weights::save_safetensors(path, tensors, {{"graft.key", key}});
 }
 
-std::vector<Tensor> compute(nn::Classifier& network, const PictureSet& set, const FeatureOptions& options,
+std::vector<Tensor> compute(nn::Headed& network, const Examples& set, const FeatureOptions& options,
                             const OnProgress& on_progress) {
   NoGrad no_grad;
   EvaluationMode mode(network);
   Stopwatch watch;
-  std::vector<int64_t> which(static_cast<size_t>(set.size()));
-  std::iota(which.begin(), which.end(), 0);
+  std::vector<int64_t> order = scoring_order(set);
   std::vector<Tensor> out;
   int64_t total = set.size() * (options.views + 1);
   for (int view = 0; view <= options.views; ++view) {
     Tensor features;
     for (int64_t begin = 0; begin < set.size(); begin += kScoreBatch) {
       int64_t end = std::min(set.size(), begin + kScoreBatch);
-      std::span<const int64_t> batch(which.data() + begin, static_cast<size_t>(end - begin));
-      Tensor images = view == 0 ? inputs(set, batch, options.preprocess)
-                                : augmented_inputs(set, batch, options.preprocess, options.augment,
-                                                   options.seed, static_cast<uint64_t>(view));
-      Tensor pooled = network.features(network.taken(images)).value().to(kCpu).to(DType::f32);
+      std::span<const int64_t> batch(order.data() + begin, static_cast<size_t>(end - begin));
+      Tensor inputs =
+          view == 0 ? set.inputs(batch) : set.augmented(batch, options.seed, static_cast<uint64_t>(view));
+      Tensor pooled = network.features(network.taken(inputs)).value().to(kCpu).to(DType::f32);
       if (!features) features = Tensor::empty({set.size(), pooled.dim(1)});
-      features.slice(0, begin, end).copy_from(pooled);
+      scatter_rows(pooled, batch, features);
       if (on_progress) {
         int64_t done = view * set.size() + end;
         on_progress({.phase = "features",
@@ -85,7 +82,7 @@ std::vector<Tensor> compute(nn::Classifier& network, const PictureSet& set, cons
 
 }  // namespace
 
-std::string feature_key(nn::Classifier& network, const PictureSet& set, const FeatureOptions& options) {
+std::string feature_key(nn::Headed& network, const Examples& set, const FeatureOptions& options) {
   Sha256 hash;
   hash.add(str("graft features\nengine ", kVersion, " ", to_text(kernels::cpu_level()), "\narchitecture ",
                options.architecture, "\n"));
@@ -93,20 +90,14 @@ std::string feature_key(nn::Classifier& network, const PictureSet& set, const Fe
     hash.add(str("device ", describe(network.device()), "\nprecision ", network.precision(), "\n"));
   }
   for (const nn::Stage& stage : network.stages()) hash.add(str("stage ", stage.name, "\n"));
-  std::string head = network.head_name() + ".";
+  std::vector<std::string> head = network.head_parts();
   for (const nn::NamedTensor& t : nn::named_tensors(network)) {
-    if (!t.name.starts_with(head)) hash.add(str(t.name, " ", sha256(t.value().to(kCpu)), "\n"));
+    bool of_head = std::any_of(head.begin(), head.end(),
+                               [&](const std::string& part) { return t.name.starts_with(part + "."); });
+    if (!of_head) hash.add(str(t.name, " ", sha256(t.value().to(kCpu)), "\n"));
   }
-  hash.add(str("preprocess ", to_json(options.preprocess), "\npictures ", content_sha256(set), "\nviews ",
-               options.views, "\n"));
-  if (options.views > 0) {
-    Recipe recipe;
-    recipe.augment = options.augment;
-    for (const auto& [name, value] : settings(recipe)) {
-      if (name.starts_with("augment.")) hash.add(str(name, " ", value, "\n"));
-    }
-    hash.add(str("seed ", options.seed, "\n"));
-  }
+  hash.add(set.describe()).add(str("views ", options.views, "\n"));
+  if (options.views > 0) hash.add(set.describe_augmentation()).add(str("seed ", options.seed, "\n"));
   return hash.hex();
 }
 
@@ -117,7 +108,7 @@ std::string cache_folder() {
   return "";
 }
 
-Features features_of(nn::Classifier& network, const PictureSet& set, const FeatureOptions& options,
+Features features_of(nn::Headed& network, const Examples& set, const FeatureOptions& options,
                      const OnProgress& on_progress) {
   Features out;
   std::string folder = options.cache ? cache_folder() : "";

@@ -66,7 +66,7 @@ nn::NamedTensor find_parameter(nn::Module& network, const std::string& name) {
 
 // Writes the linear map on standardised features into the network's head, as a map on the features
 // themselves.
-void fold(const nn::Linear& linear, const Standard& standard, nn::Classifier& network) {
+void fold(const nn::Linear& linear, const Standard& standard, nn::Headed& network) {
   nn::NamedTensor weight = find_parameter(network, network.head_name() + ".weight");
   nn::NamedTensor bias = find_parameter(network, network.head_name() + ".bias");
   Tensor w = linear.weight.var.value().to(kCpu).to(DType::f64).contiguous().clone();
@@ -106,7 +106,7 @@ struct Standardised {
   Tensor test, validation;
 };
 
-Evaluation evaluate_linear(const nn::Linear& linear, const Tensor& features, const PictureSet& set) {
+Evaluation evaluate_linear(const nn::Linear& linear, const Tensor& features, const Labelled& set) {
   NoGrad no_grad;
   return evaluation_of(linear.forward(Var(features.to(linear.weight.var.value().device()))).value(), set);
 }
@@ -114,15 +114,15 @@ Evaluation evaluate_linear(const nn::Linear& linear, const Tensor& features, con
 Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data, const Recipe& recipe,
                  uint64_t seed, const Hooks& hooks, const OnProgress& on_progress) {
   Task task;
-  task.count = data.train.pictures.size();
+  task.count = data.train.samples.size();
   task.device = linear.weight.var.value().device();
   task.inputs = [&](std::span<const int64_t> which, int epoch) {
     return rows(x.train[static_cast<size_t>(epoch - 1) % x.train.size()], which);
   };
   task.logits = [&](const Var& features) { return linear.forward(features); };
-  task.labels = [&](std::span<const int64_t> which) { return labels(data.train.pictures, which); };
-  task.evaluate = [&] { return evaluate_linear(linear, x.test, data.test.pictures); };
-  task.validate = [&] { return evaluate_linear(linear, x.validation, data.validation.pictures).accuracy; };
+  task.labels = [&](std::span<const int64_t> which) { return labels(data.train.samples, which); };
+  task.evaluate = [&] { return evaluate_linear(linear, x.test, data.test.samples); };
+  task.validate = [&] { return evaluate_linear(linear, x.validation, data.validation.samples).accuracy; };
   return train(task, plan(linear, {{"*", Freeze::trainable}}), recipe, seed, hooks, on_progress);
 }
 
@@ -156,7 +156,7 @@ double penalised_loss(const nn::Linear& linear, const Var& x, const Tensor& trut
 struct Stacked {
   Tensor features, truth;
 };
-Stacked stacked(const std::vector<Tensor>& views, const PictureSet& set) {
+Stacked stacked(const std::vector<Tensor>& views, const Labelled& set) {
   int64_t n = set.size();
   auto count = static_cast<int64_t>(views.size());
   Tensor x = Tensor::empty({n * count, views[0].dim(1)}, views[0].dtype());
@@ -170,7 +170,7 @@ Stacked stacked(const std::vector<Tensor>& views, const PictureSet& set) {
 
 Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data, const Recipe& recipe,
                  const Hooks& hooks, const OnProgress& on_progress) {
-  Stacked all = stacked(x.train, data.train.pictures);
+  Stacked all = stacked(x.train, data.train.samples);
   Var inputs(all.features);
   std::vector<double> flat(
       static_cast<size_t>(linear.weight.var.value().numel() + linear.bias.var.value().numel()), 0);
@@ -180,11 +180,11 @@ Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data
   Stopwatch watch;
   auto after_step = [&](int step, double) {
     unpack(linear, flat);
-    Evaluation train = evaluate_linear(linear, x.train[0], data.train.pictures);
-    Evaluation test = evaluate_linear(linear, x.test, data.test.pictures);
+    Evaluation train = evaluate_linear(linear, x.train[0], data.train.samples);
+    Evaluation test = evaluate_linear(linear, x.test, data.test.samples);
     out.epochs.push_back({step, 1, train.loss, train.accuracy, test.loss, test.accuracy, watch.seconds()});
     if (recipe.keep_best) {
-      double accuracy = evaluate_linear(linear, x.validation, data.validation.pictures).accuracy;
+      double accuracy = evaluate_linear(linear, x.validation, data.validation.samples).accuracy;
       if (accuracy > best) best = accuracy, best_flat = flat, out.best_epoch = step;
     }
     if (hooks.after_step) hooks.after_step(step);
@@ -212,7 +212,7 @@ Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data
 
 }  // namespace
 
-Trained train_head(nn::Classifier& network, const HeadData& data, const Recipe& recipe, uint64_t seed,
+Trained train_head(nn::Headed& network, const HeadData& data, const Recipe& recipe, uint64_t seed,
                    const Hooks& hooks, const OnProgress& on_progress) {
   const std::vector<Tensor>& views = data.train.features.views;
   DType dtype = recipe.optimizer == Optimizer::lbfgs ? DType::f64 : DType::f32;
@@ -228,6 +228,33 @@ Trained train_head(nn::Classifier& network, const HeadData& data, const Recipe& 
                     ? by_lbfgs(linear, x, data, recipe, hooks, on_progress)
                     : by_steps(linear, x, data, recipe, seed, hooks, on_progress);
   fold(linear, standard, network);
+  return out;
+}
+
+Trained train_deep_head(nn::Headed& network, const Plan& plan, const HeadData& data, const Recipe& recipe,
+                        uint64_t seed, const Hooks& hooks, const OnProgress& on_progress) {
+  GRAFT_CHECK_AS(UsageError, recipe.optimizer != Optimizer::lbfgs,
+                 "optimizer lbfgs solves heads that are one linear layer with a bias; this network's is not: "
+                 "use adamw");
+  auto score = [&](const Featured& set) {
+    NoGrad no_grad;
+    EvaluationMode mode(network);
+    return evaluation_of(network.head(network.taken(set.features.views[0])).value(), set.samples);
+  };
+  const std::vector<Tensor>& views = data.train.features.views;
+  Task task;
+  task.count = data.train.samples.size();
+  task.device = network.device();
+  task.inputs = [&](std::span<const int64_t> which, int epoch) {
+    return network.taken_on_cpu(rows(views[static_cast<size_t>(epoch - 1) % views.size()], which));
+  };
+  task.logits = [&](const Var& features) { return network.head(features); };
+  task.labels = [&](std::span<const int64_t> which) { return labels(data.train.samples, which); };
+  task.evaluate = [&] { return score(data.test); };
+  task.validate = [&] { return score(data.validation).accuracy; };
+  network.train();
+  Trained out = train(task, plan, recipe, seed, hooks, on_progress);
+  network.eval();
   return out;
 }
 

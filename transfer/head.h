@@ -1,15 +1,15 @@
 // A new head on cached features: a small convex problem, solved without running the trunk again.
 #pragma once
 
-#include "nn/models/classifier.h"
+#include "nn/models/headed.h"
 #include "transfer/features.h"
 #include "transfer/train.h"
 
 namespace graft::transfer {
 
-// A set of pictures and the trunk's features of it.
+// A data set and the trunk's features of it.
 struct Featured {
-  PictureSet pictures;
+  Labelled samples;
   Features features;
 };
 
@@ -25,7 +25,12 @@ struct HeadData {
 // The steps of sgd and adamw are computed on the network's device, in f32; lbfgs needs f64, which is the
 // CPU's. What the fresh head's biases had in common stays (a SqueezeNet's keep its last ReLU open); softmax
 // does not see it.
-Trained train_head(nn::Classifier& network, const HeadData& data, const Recipe& recipe, uint64_t seed,
+Trained train_head(nn::Headed& network, const HeadData& data, const Recipe& recipe, uint64_t seed,
                    const Hooks& hooks = {}, const OnProgress& on_progress = {});
+
+// A head that is more than one linear layer, or has no bias: trained where it is, from where it starts, on
+// the features as they are, by steps. `plan` is the network's, with nothing but the head to train.
+Trained train_deep_head(nn::Headed& network, const Plan& plan, const HeadData& data, const Recipe& recipe,
+                        uint64_t seed, const Hooks& hooks = {}, const OnProgress& on_progress = {});
 
 }  // namespace graft::transfer

@@ -1,17 +1,14 @@
 #include "transfer/pictures.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/parallel.h"
 #include "core/rng.h"
 #include "core/sha256.h"
+#include "transfer/recipe.h"
 
 namespace graft::transfer {
 namespace {
-
-constexpr uint64_t kSplitStream =
-    0x53504C4954;  // what the random numbers are for; any constant that no other has
 
 data::Image shrunk(data::Image&& image, const data::Preprocess& preprocess) {
   if (preprocess.resize == 0) return std::move(image);
@@ -40,10 +37,16 @@ Tensor batch_of(const PictureSet& set, std::span<const int64_t> which, const dat
   return out;
 }
 
-void append(PictureSet& to, const PictureSet& from, size_t index) {
-  to.files.push_back(from.files[index]);
-  to.labels.push_back(from.labels[index]);
-  to.pixels.push_back(from.pixels[index]);
+PictureSet some_of(const PictureSet& all, std::span<const int64_t> which) {
+  PictureSet out;
+  out.classes = all.classes;
+  for (int64_t index : which) {
+    auto i = static_cast<size_t>(index);
+    out.files.push_back(all.files.at(i));
+    out.labels.push_back(all.labels[i]);
+    out.pixels.push_back(all.pixels[i]);
+  }
+  return out;
 }
 
 }  // namespace
@@ -76,22 +79,8 @@ PictureSet load_pictures(const data::Dataset& dataset, std::span<const data::Sam
 }
 
 std::pair<PictureSet, PictureSet> split(const PictureSet& all, double share, uint64_t seed) {
-  GRAFT_CHECK(share >= 0 && share <= 1, "split: share ", share, " is not in [0, 1]");
-  std::vector<bool> first(all.pixels.size(), false);
-  for (size_t label = 0; label < all.classes.size(); ++label) {
-    std::vector<size_t> members;
-    for (size_t i = 0; i < all.labels.size(); ++i) {
-      if (all.labels[i] == static_cast<int64_t>(label)) members.push_back(i);
-    }
-    Rng(seed, kSplitStream, label).shuffle(members);
-    auto take = static_cast<size_t>(std::lround(share * static_cast<double>(members.size())));
-    if (members.size() >= 2 && share > 0) take = std::clamp<size_t>(take, 1, members.size() - 1);
-    for (size_t i = 0; i < take; ++i) first[members[i]] = true;
-  }
-  std::pair<PictureSet, PictureSet> out;
-  out.first.classes = out.second.classes = all.classes;
-  for (size_t i = 0; i < first.size(); ++i) append(first[i] ? out.first : out.second, all, i);
-  return out;
+  SplitIndices indices = split_indices(all, share, seed);
+  return {some_of(all, indices.first), some_of(all, indices.second)};
 }
 
 Tensor inputs(const PictureSet& set, std::span<const int64_t> which, const data::Preprocess& preprocess) {
@@ -107,13 +96,6 @@ Tensor augmented_inputs(const PictureSet& set, std::span<const int64_t> which,
     Rng rng(seed, epoch, index);
     data::write_augmented_input(image, preprocess, augment, rng, out);
   });
-}
-
-Tensor labels(const PictureSet& set, std::span<const int64_t> which) {
-  Tensor out = Tensor::empty({static_cast<int64_t>(which.size())}, DType::i64);
-  for (size_t i = 0; i < which.size(); ++i)
-    out.data<int64_t>()[i] = set.labels.at(static_cast<size_t>(which[i]));
-  return out;
 }
 
 std::string content_sha256(const PictureSet& set) {
@@ -132,6 +114,24 @@ std::string content_sha256(const PictureSet& set) {
     all.add(str(set.files[i].size(), " ", set.files[i], " ", set.labels[i], " ", digests[i], "\n"));
   }
   return all.hex();
+}
+
+std::string PictureExamples::describe() const {
+  return str("preprocess ", to_json(preprocess_), "\npictures ", content_sha256(), "\n");
+}
+
+std::string PictureExamples::describe_augmentation() const {
+  Recipe recipe;
+  recipe.augment = augment_;
+  std::string out;
+  for (const auto& [name, value] : settings(recipe)) {
+    if (name.starts_with("augment.")) out += str(name, " ", value, "\n");
+  }
+  return out;
+}
+
+std::unique_ptr<Examples> PictureExamples::part(std::span<const int64_t> which) const {
+  return std::make_unique<PictureExamples>(some_of(set_, which), preprocess_, augment_);
 }
 
 }  // namespace graft::transfer

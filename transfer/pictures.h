@@ -10,14 +10,12 @@
 
 #include "core/tensor.h"
 #include "data/dataset.h"
+#include "transfer/examples.h"
 #include "transfer/result.h"
 
 namespace graft::transfer {
 
-struct PictureSet {
-  std::vector<std::string> classes;
-  std::vector<std::string> files;                          // a name for each picture, for reports
-  std::vector<int64_t> labels;                             // class indices
+struct PictureSet : Labelled {
   std::vector<std::shared_ptr<const data::Image>> pixels;  // of any size
 
   int64_t size() const { return static_cast<int64_t>(pixels.size()); }
@@ -29,20 +27,43 @@ struct PictureSet {
 PictureSet load_pictures(const data::Dataset& dataset, std::span<const data::Sample> samples,
                          const data::Preprocess& preprocess, const OnProgress& on_progress = {});
 
-// Splits by seed, class by class: the first holds round(share * count) pictures of each class, but never all
-// and, where share > 0 and there are two or more, never none. Pixels are shared, not copied.
+// Splits as split_indices. Pixels are shared, not copied.
 std::pair<PictureSet, PictureSet> split(const PictureSet& all, double share, uint64_t seed);
 
-// Batches, made in parallel; `which` are indices. Inputs are f32 [which.size(), crop, crop, 3], labels i64.
+// Batches, made in parallel; `which` are indices. Inputs are f32 [which.size(), crop, crop, 3].
 Tensor inputs(const PictureSet& set, std::span<const int64_t> which, const data::Preprocess& preprocess);
 // A picture's random numbers are named by (seed, epoch, its index): they depend neither on threads nor on its
 // batch.
 Tensor augmented_inputs(const PictureSet& set, std::span<const int64_t> which,
                         const data::Preprocess& preprocess, const data::Augment& augment, uint64_t seed,
                         uint64_t epoch);
-Tensor labels(const PictureSet& set, std::span<const int64_t> which);
 
 // Names the set: SHA-256 over classes, files, labels and pixels.
 std::string content_sha256(const PictureSet& set);
+
+// Pictures as the training loop takes them.
+class PictureExamples : public Examples {
+ public:
+  PictureExamples(PictureSet set, data::Preprocess preprocess, data::Augment augment = {})
+      : set_(std::move(set)), preprocess_(preprocess), augment_(augment) {}
+
+  const Labelled& labelled() const override { return set_; }
+  Samples samples() const override { return Samples::pictures; }
+  Tensor inputs(std::span<const int64_t> which) const override {
+    return transfer::inputs(set_, which, preprocess_);
+  }
+  Tensor augmented(std::span<const int64_t> which, uint64_t seed, uint64_t epoch) const override {
+    return augmented_inputs(set_, which, preprocess_, augment_, seed, epoch);
+  }
+  std::string describe() const override;
+  std::string describe_augmentation() const override;
+  std::string content_sha256() const override { return transfer::content_sha256(set_); }
+  std::unique_ptr<Examples> part(std::span<const int64_t> which) const override;
+
+ private:
+  PictureSet set_;
+  data::Preprocess preprocess_;
+  data::Augment augment_;
+};
 
 }  // namespace graft::transfer

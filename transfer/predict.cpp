@@ -1,10 +1,15 @@
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
 #include "core/parallel.h"
+#include "data/text_dataset.h"
+#include "transfer/label_file.h"
+#include "transfer/picture_files.h"
 #include "transfer/score.h"
 #include "transfer/source.h"
 #include "transfer/stopwatch.h"
+#include "transfer/texts.h"
 #include "transfer/tune.h"
 
 namespace graft::transfer {
@@ -64,22 +69,47 @@ PictureSet read_files(std::span<const std::string> files, std::vector<std::strin
 
 }  // namespace
 
-EvaluateResult evaluate(const Source& source, const std::string& data, const OnProgress& on_progress) {
-  Stopwatch watch;
-  data::Dataset dataset = data::scan_folder(data, {.test_share = 0, .seed = 0});
-  Artefact artefact = open_source(source);
-  std::vector<int64_t> indices = label_indices(dataset.classes, artefact.labels, data);
+namespace {
+
+std::unique_ptr<Examples> picture_tests(const Artefact& artefact, const std::string& folder,
+                                        const OnProgress& on_progress) {
+  data::Dataset dataset = data::scan_folder(folder, {.test_share = 0, .seed = 0});
+  std::vector<int64_t> indices = label_indices(dataset.classes, artefact.labels, folder);
   const auto& samples = dataset.test.empty() ? dataset.train : dataset.test;
   PictureSet set = load_pictures(dataset, samples, artefact.preprocess, on_progress);
   for (int64_t& label : set.labels) label = indices[static_cast<size_t>(label)];
   set.classes = artefact.labels;
+  return std::make_unique<PictureExamples>(std::move(set), artefact.preprocess);
+}
 
+std::unique_ptr<Examples> text_tests(const Artefact& artefact, const std::string& path,
+                                     const data::TableOptions& options) {
+  data::TextTable table = data::read_text_tests(path, options);
+  GRAFT_CHECK_AS(DataError, table.pairs == artefact.text.pairs, printable(path), ": ",
+                 table.pairs ? "two texts" : "one text", " in a row; the network was trained on ",
+                 artefact.text.pairs ? "pairs" : "single ones");
+  return std::make_unique<TextExamples>(table.rows, artefact.labels, *artefact.tokenizer,
+                                        artefact.text.max_length);
+}
+
+}  // namespace
+
+EvaluateResult evaluate(const Source& source, const std::string& data, const OnProgress& on_progress,
+                        const data::TableOptions& table) {
+  Stopwatch watch;
+  Artefact artefact = open_source(source);
+  std::unique_ptr<Examples> set;
+  switch (artefact.samples) {
+    case Samples::pictures: set = picture_tests(artefact, data, on_progress); break;
+    case Samples::texts: set = text_tests(artefact, data, table); break;
+    case Samples::tokens: fail<UsageError>("eval: ", source.artefact, " writes texts; see graft generate");
+  }
   EvaluateResult out;
   out.model = artefact.model;
   out.strategy = artefact.strategy;
   out.compute = source.compute;
   out.classes = artefact.labels;
-  out.evaluation = evaluation_of(logits_of(*artefact.network, set, artefact.preprocess, on_progress), set);
+  out.evaluation = evaluate(*artefact.network, *set, on_progress);
   out.trainable_parameters = artefact.trainable_parameters;
   out.frozen_tensors = artefact.frozen_tensors;
   out.frozen_bytes_changed = artefact.frozen_bytes_changed;
@@ -87,10 +117,10 @@ EvaluateResult evaluate(const Source& source, const std::string& data, const OnP
   return out;
 }
 
-std::vector<Prediction> predict(const Source& source, const std::vector<std::string>& files,
-                                const OnProgress& on_progress) {
-  GRAFT_CHECK_AS(UsageError, !files.empty(), "predict: no pictures given");
-  Artefact artefact = open_source(source);
+namespace {
+
+std::vector<Prediction> predict_pictures(const Artefact& artefact, const std::vector<std::string>& files,
+                                         const OnProgress& on_progress) {
   std::vector<Prediction> out;
   std::string first_error;
   bool any = false;
@@ -130,6 +160,59 @@ std::vector<Prediction> predict(const Source& source, const std::vector<std::str
   }
   GRAFT_CHECK_AS(DataError, any, "no picture could be read: ", first_error);
   return out;
+}
+
+// A text, or two with a tab between them.
+data::TextRow row_of(const std::string& input, bool pairs) {
+  data::TextRow row;
+  size_t tab = input.find('\t');
+  GRAFT_CHECK_AS(DataError, !pairs || tab != std::string::npos, "\"", printable(input, 60),
+                 "\": the network was trained on pairs: two texts with a tab between them are expected");
+  row.text = pairs ? input.substr(0, tab) : input;
+  if (pairs) row.pair = input.substr(tab + 1);
+  return row;
+}
+
+std::vector<data::TextRow> rows_of(const std::vector<std::string>& inputs, bool pairs) {
+  std::vector<data::TextRow> rows;
+  for (const std::string& input : inputs) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(input, error)) {
+      rows.push_back(row_of(input, pairs));
+      continue;
+    }
+    for (const std::string& line : lines_of(input, "text", size_t{1} << 30))
+      rows.push_back(row_of(line, pairs));
+  }
+  return rows;
+}
+
+std::vector<Prediction> predict_texts(const Artefact& artefact, const std::vector<std::string>& inputs,
+                                      const OnProgress& on_progress) {
+  std::vector<data::TextRow> rows = rows_of(inputs, artefact.text.pairs);
+  TextExamples set(rows, artefact.labels, *artefact.tokenizer, artefact.text.max_length);
+  Tensor all = probabilities_of(logits_of(*artefact.network, set, on_progress, "predict"));
+  std::vector<Prediction> out;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    auto row = all.span<float>().subspan(i * artefact.labels.size(), artefact.labels.size());
+    out.push_back(prediction_of("", row, artefact.labels));
+    out.back().text = text_of(rows[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Prediction> predict(const Source& source, const std::vector<std::string>& inputs,
+                                const OnProgress& on_progress) {
+  GRAFT_CHECK_AS(UsageError, !inputs.empty(), "predict: nothing given to look at");
+  Artefact artefact = open_source(source);
+  switch (artefact.samples) {
+    case Samples::pictures: return predict_pictures(artefact, picture_files(inputs), on_progress);
+    case Samples::texts: return predict_texts(artefact, inputs, on_progress);
+    case Samples::tokens: break;
+  }
+  fail<UsageError>("predict: ", source.artefact, " writes texts; see graft generate");
 }
 
 }  // namespace graft::transfer

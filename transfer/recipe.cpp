@@ -30,11 +30,14 @@ void for_each_setting(R& r, F&& f) {
   f("weight_decay", r.weight_decay);
   f("warmup_epochs", r.warmup_epochs);
   f("cosine", r.cosine);
+  f("linear", r.linear);
   f("clip_norm", r.clip_norm);
   f("label_smoothing", r.label_smoothing);
   f("freeze_bn", r.freeze_bn);
   f("cached_features", r.cached_features);
   f("head_first", r.head_first);
+  f("keep_head", r.keep_head);
+  f("by_length", r.by_length);
   f("views", r.views);
   f("keep_best", r.keep_best);
   f("validation", r.validation);
@@ -159,6 +162,8 @@ void check(const Recipe& r, const Strategy& strategy) {
   require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
           "sgd, adam, adamw or lamb; lbfgs solves heads on cached features");
   require(r.views == 0 || cached, "views", r.views, "0 without cached features");
+  require(!r.keep_head || !cached, "keep_head", "true",
+          "false with cached features, where a head starts at zero");
 }
 
 Strategy parse_strategy(std::string_view text) {

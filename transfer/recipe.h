@@ -30,6 +30,7 @@ struct Recipe {
   double weight_decay = 1e-4;   // of matrices and filters; biases and norms decay not. lbfgs: the L2 penalty
   double warmup_epochs = 1;     // the rate grows linearly from 0
   bool cosine = true;           // then falls to 0 along half a cosine; false: stays
+  bool linear = false;          // falls to 0 in a line instead
   double clip_norm = 0;         // the gradient's norm is cut to this; 0: never
   double label_smoothing = 0;
   bool freeze_bn = true;        // batch norm keeps its published statistics, also where its weights train
@@ -37,9 +38,12 @@ struct Recipe {
   // partial and full: start from the head that the strategy head finds (Kumar et al., "Fine-tuning can
   // distort pretrained features", 2022), not from a random one
   bool head_first = false;
+  // Start from the file's own head where it tells as many classes apart, not from a new one.
+  bool keep_head = false;
+  bool by_length = true;   // batches of texts of like length, so that little is padded
   int views = 0;           // with cached features: this many augmented views of each training picture as well
   bool keep_best = false;  // returns the epoch that was best on `validation`, not the last
-  double validation = 0;   // share of the training pictures that is set aside; 0.1 where keep_best needs some
+  double validation = 0;   // share of the training samples that is set aside; 0.1 where keep_best needs some
   // Of training pictures; a function of (seed, epoch, picture) alone.
   data::Augment augment{.scale_min = 0.4};
 };
@@ -55,6 +59,8 @@ std::string to_text(const Strategy& strategy);
 
 // What is right for somebody who sets nothing. defaults.cpp tells how the values were found.
 Recipe default_recipe(std::string_view model, const Strategy& strategy);
+// The same for texts. `linear_head`: whether the network's head is one layer, which can be solved at once.
+Recipe default_text_recipe(const Strategy& strategy, bool linear_head);
 
 // All settings as text, by name: "epochs" -> "25", "augment.flip" -> "true".
 std::map<std::string, std::string> settings(const Recipe& recipe);

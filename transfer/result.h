@@ -10,7 +10,7 @@
 
 namespace graft::transfer {
 
-// One pass over the training pictures.
+// One pass over the training samples.
 struct EpochRecord {
   int epoch = 0;  // from 1
   double learning_rate = 0;
@@ -21,22 +21,27 @@ struct EpochRecord {
   double seconds = 0;  // since the run's start
 };
 
-// What the network says of one held-out picture.
+// What the network says of one held-out sample.
 struct Scored {
-  std::string file;
+  std::string file;   // or the text itself
   int64_t truth = 0;  // class index
   int64_t predicted = 0;
   double probability = 0;        // of the predicted class
   double truth_probability = 0;  // of the true class
 };
 
-// How well a network does on a set of pictures.
+// What the samples are.
+enum class Samples : uint8_t { pictures, texts, tokens };
+
+// How well a network does on a data set. Of a language model the samples are tokens: `count` of them, and
+// neither classes nor `scored`.
 struct Evaluation {
   double accuracy = 0;  // 0..1
   double loss = 0;      // mean cross-entropy
   int64_t count = 0;
   std::vector<std::vector<int64_t>> confusion;  // [truth][predicted]
-  std::vector<Scored> scored;                   // one per picture, in the set's order
+  std::vector<Scored> scored;                   // one per sample, in the set's order
+  Samples samples = Samples::pictures;
 };
 
 // One line of the freeze certificate.
@@ -84,6 +89,7 @@ struct RunResult {
   int64_t parameters = 0, trainable_parameters = 0;
   int64_t frozen_tensors = 0;
   std::vector<EpochRecord> epochs;
+  std::vector<double> step_losses;  // of each step's batch, before the step; empty with lbfgs
   Evaluation test;
   Certificate certificate;
   std::vector<Moved> moved;

@@ -1,8 +1,6 @@
 #include "transfer/retrain.h"
 
 #include <algorithm>
-#include <numeric>
-#include <tuple>
 
 #include "core/parallel.h"
 #include "core/sha256.h"
@@ -18,38 +16,39 @@
 namespace graft::transfer {
 namespace {
 
-void check_sets(const PictureSet& train, const PictureSet& test) {
-  GRAFT_CHECK_AS(DataError, train.classes.size() >= 2, "retrain: ", train.classes.size(),
-                 " classes; telling pictures apart needs two or more");
-  GRAFT_CHECK_AS(DataError, train.classes == test.classes,
-                 "retrain: training and test pictures have different classes");
-  GRAFT_CHECK_AS(DataError, train.size() > 0, "retrain: no training pictures");
-  GRAFT_CHECK_AS(DataError, test.size() > 0, "retrain: no test pictures");
+void check_sets(const Examples& train, const Examples& test) {
+  size_t classes = train.labelled().classes.size();
+  GRAFT_CHECK_AS(DataError, classes != 1, "retrain: one class; telling samples apart needs two or more");
+  GRAFT_CHECK_AS(DataError, train.labelled().classes == test.labelled().classes,
+                 "retrain: training and test samples have different classes");
+  GRAFT_CHECK_AS(DataError, train.size() > 0, "retrain: no training samples");
+  GRAFT_CHECK_AS(DataError, test.size() > 0, "retrain: no test samples");
 }
 
 // One run's parts, in the order in which they are made.
 class Run {
  public:
-  Run(nn::Classifier& network, const PictureSet& train, const PictureSet& test, const RetrainOptions& options,
+  Run(nn::Headed& network, const Examples& train, const Examples& test, const RetrainOptions& options,
       const OnProgress& on_progress)
-      : network_(network), options_(options), on_progress_(on_progress), test_(test) {
+      : network_(network), options_(options), on_progress_(on_progress), train_(&train), test_(test) {
     check_sets(train, test);
     check(options.recipe, options.strategy);
     check(options.compute);
     if (options.recipe.keep_best) {
       double share = options.recipe.validation > 0 ? options.recipe.validation : 0.1;
-      std::tie(validation_, train_) = split(train, share, options.seed);
-    } else {
-      train_ = train;
+      SplitIndices parts = split_indices(train.labelled(), share, options.seed);
+      validation_ = train.part(parts.first);
+      rest_ = train.part(parts.second);
+      train_ = rest_.get();
     }
   }
 
   RunResult go() {
     Device device = options_.compute.device;
     reset_peak_memory(device);
-    auto classes = static_cast<int64_t>(train_.classes.size());
-    bool scratch = options_.strategy.kind == Strategy::Kind::scratch;
-    if (!scratch || network_.classes() != classes) network_.replace_head(classes, options_.seed);
+    auto classes = static_cast<int64_t>(train_->labelled().classes.size());
+    bool keep = options_.strategy.kind == Strategy::Kind::scratch || options_.recipe.keep_head;
+    if (!keep || network_.classes() != classes) network_.replace_head(classes, options_.seed);
     place(network_, options_.compute);
     std::vector<Rule> rules = rules_of(options_.strategy, network_, options_.recipe);
     rules.insert(rules.end(), options_.rules.begin(), options_.rules.end());
@@ -61,7 +60,7 @@ class Run {
     bool cached = options_.strategy.kind == Strategy::Kind::head && options_.recipe.cached_features;
     GRAFT_CHECK_AS(UsageError, !cached || options_.rules.empty(),
                    "retrain: rules beside the strategy head need cached_features=false");
-    Trained trained = cached ? train_on_features() : train_on_pictures(the_plan);
+    Trained trained = cached ? train_on_features(the_plan) : train_on_samples(the_plan);
 
     result_.certificate = before.certify();
     require_intact(result_.certificate);
@@ -78,70 +77,71 @@ class Run {
   }
 
  private:
-  Trained train_on_features() {
+  Trained train_on_features(const Plan& the_plan) {
     const Recipe& recipe = options_.recipe;
-    FeatureOptions how{.architecture = options_.model,
-                       .preprocess = options_.preprocess,
-                       .seed = options_.seed,
-                       .cache = options_.cache};
+    FeatureOptions how{.architecture = options_.model, .seed = options_.seed, .cache = options_.cache};
     HeadData data;
     Stopwatch features_watch;
-    auto featured = [&](const PictureSet& set) {
-      Featured out{set, features_of(network_, set, how, on_progress_)};
+    auto featured = [&](const Examples& set) {
+      Featured out{set.labelled(), features_of(network_, set, how, on_progress_)};
       if (!out.features.note.empty()) result_.notes.push_back(out.features.note);
       return out;
     };
     data.test = featured(test_);
-    if (recipe.keep_best) data.validation = featured(validation_);
+    if (recipe.keep_best) data.validation = featured(*validation_);
     how.views = recipe.views;
-    how.augment = recipe.augment;
-    data.train = featured(train_);
+    data.train = featured(*train_);
     result_.seconds.features = features_watch.seconds();
     if (data.train.features.from_cache && data.test.features.from_cache) {
       result_.notes.push_back("the trunk's features came from the cache");
     }
 
     Stopwatch train_watch;
-    Trained trained = train_head(network_, data, recipe, options_.seed, options_.hooks, on_progress_);
+    Trained trained =
+        network_.linear_head()
+            ? train_head(network_, data, recipe, options_.seed, options_.hooks, on_progress_)
+            : train_deep_head(network_, the_plan, data, recipe, options_.seed, options_.hooks, on_progress_);
     result_.seconds.train = train_watch.seconds();
     Stopwatch evaluate_watch;
-    result_.test = evaluation_of(logits_from(data.test.features), test_);
+    result_.test = evaluation_of(logits_from(data.test.features), test_.labelled());
     result_.seconds.evaluate = evaluate_watch.seconds();
     return trained;
   }
 
-  // The test pictures' logits by the head alone, if the network's own end gives the same bits on a first
+  // The test samples' logits by the head alone, if the network's own end gives the same bits on a first
   // batch; some round differently (SqueezeNet's head comes before its pooling), and then the whole network is
   // asked.
   Tensor logits_from(const Features& features) {
     NoGrad no_grad;
     EvaluationMode mode(network_);
     Tensor logits = network_.head(network_.taken(features.views[0])).value().to(kCpu);
-    std::vector<int64_t> which(static_cast<size_t>(std::min(test_.size(), kScoreBatch)));
-    std::iota(which.begin(), which.end(), 0);
-    Tensor whole =
-        network_.forward(network_.taken(inputs(test_, which, options_.preprocess))).value().to(kCpu);
-    if (bit_equal(whole, logits.slice(0, 0, whole.dim(0)))) return logits;
-    return logits_of(network_, test_, options_.preprocess, on_progress_);
+    std::vector<int64_t> which = scoring_order(test_);
+    which.resize(static_cast<size_t>(std::min(test_.size(), kScoreBatch)));
+    Tensor whole = network_.forward(network_.taken(test_.inputs(which))).value().to(kCpu);
+    for (size_t i = 0; i < which.size(); ++i) {
+      auto row = static_cast<int64_t>(i);
+      Tensor by_head = logits.slice(0, which[i], which[i] + 1);
+      if (!bit_equal(whole.slice(0, row, row + 1).contiguous(), by_head.contiguous()))
+        return logits_of(network_, test_, on_progress_);
+    }
+    return logits;
   }
 
   bool starts_with_head() const {
     using Kind = Strategy::Kind;
     Kind kind = options_.strategy.kind;
-    return options_.recipe.head_first && (kind == Kind::partial || kind == Kind::full);
+    return options_.recipe.head_first && network_.linear_head() &&
+           (kind == Kind::partial || kind == Kind::full);
   }
 
   // What the strategy head would do: its solution is where the other tensors start to move from. A random
   // head would send large gradients into them first.
   void solve_head() {
-    FeatureOptions how{.architecture = options_.model,
-                       .preprocess = options_.preprocess,
-                       .seed = options_.seed,
-                       .cache = options_.cache};
+    FeatureOptions how{.architecture = options_.model, .seed = options_.seed, .cache = options_.cache};
     Stopwatch watch;
     HeadData data;
-    data.train = {train_, features_of(network_, train_, how, on_progress_)};
-    data.test = {test_, features_of(network_, test_, how, on_progress_)};
+    data.train = {train_->labelled(), features_of(network_, *train_, how, on_progress_)};
+    data.test = {test_.labelled(), features_of(network_, test_, how, on_progress_)};
     Trained solved =
         train_head(network_, data, default_recipe(options_.model, {}), options_.seed, {}, on_progress_);
     result_.seconds.features = watch.seconds();
@@ -150,27 +150,27 @@ class Run {
                                 fixed(solved.epochs.back().test_accuracy, 3), " before anything else moved"));
   }
 
-  Trained train_on_pictures(const Plan& the_plan) {
+  Trained train_on_samples(const Plan& the_plan) {
     const Recipe& recipe = options_.recipe;
     double evaluate_seconds = 0;
-    auto score = [&](const PictureSet& set) {
+    auto score = [&](const Examples& set) {
       Stopwatch watch;
-      Evaluation out = evaluation_of(logits_of(network_, set, options_.preprocess, on_progress_), set);
+      Evaluation out = evaluate(network_, set, on_progress_);
       evaluate_seconds += watch.seconds();
       return out;
     };
     Task task;
-    task.count = train_.size();
+    task.count = train_->size();
     task.device = network_.device();
+    task.recordable = network_.recordable();
+    task.lengths = train_->lengths();
     task.inputs = [&](std::span<const int64_t> which, int epoch) {
-      Tensor x = augmented_inputs(train_, which, options_.preprocess, recipe.augment, options_.seed,
-                                  static_cast<uint64_t>(epoch));
-      return x.to(network_.precision());
+      return network_.taken_on_cpu(train_->augmented(which, options_.seed, static_cast<uint64_t>(epoch)));
     };
     task.logits = [&](const Var& x) { return network_.forward(x); };
-    task.labels = [&](std::span<const int64_t> which) { return labels(train_, which); };
+    task.labels = [&](std::span<const int64_t> which) { return train_->targets(which); };
     task.evaluate = [&] { return result_.test = score(test_); };
-    task.validate = [&] { return score(validation_).accuracy; };
+    task.validate = [&] { return score(*validation_).accuracy; };
 
     if (starts_with_head()) solve_head();
     Stopwatch train_watch;
@@ -185,9 +185,11 @@ class Run {
 
   void describe(const Plan& the_plan, const Trained& trained) {
     result_.model = options_.model;
+    result_.test.samples = test_.samples();
     result_.strategy = to_text(options_.strategy);
-    result_.classes = train_.classes;
-    result_.train_count = train_.size();
+    result_.classes = train_->labelled().classes;
+    result_.train_count = train_->size();
+    result_.step_losses = trained.step_losses;
     result_.device = to_text(options_.compute.device);
     result_.precision = to_text(options_.compute.precision);
     result_.parameters = the_plan.parameters;
@@ -199,7 +201,8 @@ class Run {
                                 : "gradients stop below " + the_plan.gradients_stop);
     if (trained.best_epoch > 0) {
       result_.notes.push_back(str("kept the weights of epoch ", trained.best_epoch, ", the best on ",
-                                  validation_.size(), " validation pictures"));
+                                  validation_->size(), " validation ",
+                                  validation_->samples() == Samples::pictures ? "pictures" : "texts"));
     }
     result_.receipt["seed"] = str(options_.seed);
     result_.receipt["threads"] = str(threads());
@@ -207,24 +210,32 @@ class Run {
     result_.receipt["device"] = transfer::describe(options_.compute.device);
     result_.receipt["precision"] = result_.precision;
     result_.receipt["engine"] = str("graft ", kVersion);
-    result_.receipt["train_data_sha256"] = content_sha256(train_);
-    result_.receipt["test_data_sha256"] = content_sha256(test_);
+    result_.receipt["train_data_sha256"] = train_->content_sha256();
+    result_.receipt["test_data_sha256"] = test_.content_sha256();
   }
 
-  nn::Classifier& network_;
+  nn::Headed& network_;
   const RetrainOptions& options_;
   const OnProgress& on_progress_;
-  PictureSet train_, validation_;
-  const PictureSet& test_;
+  const Examples* train_;
+  std::unique_ptr<Examples> validation_, rest_;  // with keep_best: the two parts of what was given
+  const Examples& test_;
   RunResult result_;
   Stopwatch watch_;
 };
 
 }  // namespace
 
-RunResult retrain(nn::Classifier& network, const PictureSet& train, const PictureSet& test,
+RunResult retrain(nn::Headed& network, const Examples& train, const Examples& test,
                   const RetrainOptions& options, const OnProgress& on_progress) {
   return Run(network, train, test, options, on_progress).go();
+}
+
+RunResult retrain(nn::Headed& network, const PictureSet& train, const PictureSet& test,
+                  const RetrainOptions& options, const OnProgress& on_progress) {
+  PictureExamples learned(train, options.preprocess, options.recipe.augment);
+  PictureExamples held_out(test, options.preprocess);
+  return retrain(network, learned, held_out, options, on_progress);
 }
 
 }  // namespace graft::transfer

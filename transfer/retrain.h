@@ -1,8 +1,8 @@
-// One retraining on pictures in memory: new head, freeze plan, training, certificate, scores. tune() adds
+// One retraining on a data set in memory: new head, freeze plan, training, certificate, scores. tune() adds
 // files on both ends; programs with pictures of their own (a camera, a generator) start here.
 #pragma once
 
-#include "nn/models/classifier.h"
+#include "nn/models/headed.h"
 #include "transfer/compute.h"
 #include "transfer/pictures.h"
 #include "transfer/recipe.h"
@@ -14,9 +14,9 @@ struct RetrainOptions {
   std::string model;  // the network's name: in the result, and part of the key of cached features
   Strategy strategy;
   Recipe recipe;
-  data::Preprocess preprocess;
-  std::vector<Rule> rules;  // applied after the strategy's own
-  uint64_t seed = 0;        // of the head's start, the order, the augmentation
+  data::Preprocess preprocess;  // of pictures
+  std::vector<Rule> rules;      // applied after the strategy's own
+  uint64_t seed = 0;            // of the head's start, the order, the augmentation
   Compute compute;
   bool cache = true;  // features may be kept in env::cache(); false: in memory only
   Hooks hooks;
@@ -24,13 +24,16 @@ struct RetrainOptions {
 
 // Replaces the head by one for the sets' classes, trains as the strategy and the recipe say, and scores
 // `test`. Scratch trains the network as it is given, and replaces the head only where the classes differ in
-// number. Fills all of the result but weights, data, ledger and artefact. Throws CertificateError, naming the
-// tensors, if a frozen tensor moved.
+// number, and so does the recipe's keep_head. Fills all of the result but weights, data, ledger and artefact.
+// Throws CertificateError, naming the tensors, if a frozen tensor moved.
 //
-// Pictures are decoded and prepared on the CPU and brought to the device batch by batch; the network, its
+// Batches are made on the CPU and brought to the device batch by batch; the network, its
 // gradients, the optimizer's state and the loss are on the device. Afterwards the network is on the CPU
 // again, in its own type; it stays on the device where an error ended the run.
-RunResult retrain(nn::Classifier& network, const PictureSet& train, const PictureSet& test,
+RunResult retrain(nn::Headed& network, const Examples& train, const Examples& test,
+                  const RetrainOptions& options, const OnProgress& on_progress = {});
+// The same of pictures, prepared as options.preprocess says and augmented as the recipe says.
+RunResult retrain(nn::Headed& network, const PictureSet& train, const PictureSet& test,
                   const RetrainOptions& options, const OnProgress& on_progress = {});
 
 }  // namespace graft::transfer

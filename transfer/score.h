@@ -1,18 +1,26 @@
-// How well a network does on pictures.
+// How well a network does on a data set.
 #pragma once
 
-#include "nn/models/classifier.h"
+#include "nn/models/headed.h"
 #include "transfer/pictures.h"
 
 namespace graft::transfer {
 
-// From logits [n, classes], row i for picture i of the set, and its labels.
-Evaluation evaluation_of(const Tensor& logits, const PictureSet& set);
+// From logits [n, classes], row i for sample i of the set, and its labels.
+Evaluation evaluation_of(const Tensor& logits, const Labelled& set);
 
 // logits [n, classes] of a whole set, on the CPU, in the type of the network's tensors, in evaluation mode
 // and without a tape. A picture's row does not depend on the others. `phase` names the work in the progress.
-Tensor logits_of(nn::Classifier& network, const PictureSet& set, const data::Preprocess& preprocess,
-                 const OnProgress& on_progress = {}, const std::string& phase = "evaluate");
+Tensor logits_of(nn::Headed& network, const Examples& set, const OnProgress& on_progress = {},
+                 const std::string& phase = "evaluate");
+
+// out[which[i]] = rows[i].
+void scatter_rows(const Tensor& rows, std::span<const int64_t> which, const Tensor& out);
+
+// How well the network does on the set: of logits_of where there are classes, else of every target, batch by
+// batch.
+Evaluation evaluate(nn::Headed& network, const Examples& set, const OnProgress& on_progress = {},
+                    const std::string& phase = "evaluate");
 
 // Probabilities [n, classes] in f32, on the CPU; each row sums to 1.
 Tensor probabilities_of(const Tensor& logits);
@@ -32,7 +40,7 @@ class EvaluationMode {
   bool training_;
 };
 
-// How many pictures go through a network at a time where nothing is trained.
+// How many samples go through a network at a time where nothing is trained.
 inline constexpr int64_t kScoreBatch = 16;
 
 }  // namespace graft::transfer

@@ -1,6 +1,7 @@
 // A classifier ready for use, from wherever it comes.
 #pragma once
 
+#include "nn/models/classifier.h"
 #include "transfer/artefact.h"
 #include "transfer/tune.h"
 #include "weights/load.h"

@@ -4,7 +4,7 @@
 
 namespace graft::transfer {
 
-std::vector<Rule> rules_of(const Strategy& strategy, nn::Classifier& network, const Recipe& recipe) {
+std::vector<Rule> rules_of(const Strategy& strategy, nn::Headed& network, const Recipe& recipe) {
   using Kind = Strategy::Kind;
   if (strategy.kind == Kind::scratch) return {{"*", Freeze::trainable}};
 
@@ -30,7 +30,7 @@ std::vector<Rule> rules_of(const Strategy& strategy, nn::Classifier& network, co
       if (t.buffer) rules.push_back({t.name, Freeze::frozen});
     }
   }
-  rules.push_back({network.head_name() + ".*", Freeze::trainable});
+  for (const std::string& part : network.head_parts()) rules.push_back({part + ".*", Freeze::trainable});
   return rules;
 }
 

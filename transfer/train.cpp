@@ -29,6 +29,12 @@ int64_t count_right(const Tensor& logits, const Tensor& labels) {
   return right;
 }
 
+int64_t count_labels(const Tensor& labels) {
+  auto all = labels.span<int64_t>();
+  return std::count_if(all.begin(), all.end(),
+                       [](int64_t label) { return label != CrossEntropy{}.ignore_index; });
+}
+
 // bf16 has 8 bits: too few for a loss, and for the differences that are its gradient.
 Var in_loss_type(const Var& logits) {
   return logits.value().dtype() == DType::bf16 ? cast(logits, DType::f32) : logits;
@@ -109,9 +115,10 @@ class BatchGraph {
   StepGraph graph_;
 };
 
-// Without the cosine: a warm-up, then constant.
+// Without line and cosine: a warm-up, then constant.
 nn::Schedule schedule_of(const Recipe& recipe) {
   double warmup = recipe.warmup_epochs / recipe.epochs;
+  if (recipe.linear) return nn::linear_schedule(warmup);
   if (recipe.cosine) return nn::cosine_schedule(warmup);
   return [warmup](int64_t step, int64_t total) {
     double rise = warmup * static_cast<double>(total);
@@ -119,13 +126,27 @@ nn::Schedule schedule_of(const Recipe& recipe) {
   };
 }
 
+// Each run of `run` samples by length, the longest first.
+void sort_in_runs(std::vector<int64_t>& order, std::span<const int64_t> lengths, int64_t run) {
+  auto count = static_cast<int64_t>(order.size());
+  for (int64_t begin = 0; begin < count; begin += run) {
+    std::stable_sort(order.begin() + begin, order.begin() + std::min(count, begin + run),
+                     [&](int64_t a, int64_t b) {
+                       return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
+                     });
+  }
+}
+
 }  // namespace
 
-std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint64_t seed, uint64_t epoch) {
+std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint64_t seed, uint64_t epoch,
+                                             std::span<const int64_t> lengths) {
   GRAFT_CHECK(batch >= 1, "batches: size ", batch, " is below 1");
   std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
-  Rng(seed, kOrderStream, epoch).shuffle(order);
+  Rng random(seed, kOrderStream, epoch);
+  random.shuffle(order);
+  if (!lengths.empty()) sort_in_runs(order, lengths, 50 * batch);
   std::vector<std::vector<int64_t>> out;
   for (int64_t begin = 0; begin < count; begin += batch) {
     auto first = order.begin() + begin, last = order.begin() + std::min(count, begin + batch);
@@ -135,6 +156,7 @@ std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint6
       out.emplace_back(first, last);
     }
   }
+  if (!lengths.empty()) random.shuffle(out);
   return out;
 }
 
@@ -144,13 +166,16 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
   Trained out;
   Stepper stepper(plan, recipe);
   Best best(plan);
-  std::map<size_t, BatchGraph> graphs;  // by the batch's size: that of the recipe, and the last one's
+  // By the batch's size: that of the recipe, and the last one's. Where nothing is recorded there is one, made
+  // anew for each batch.
+  std::map<size_t, BatchGraph> graphs;
+  std::span<const int64_t> lengths = recipe.by_length ? std::span(task.lengths) : std::span<const int64_t>();
   nn::Schedule schedule = schedule_of(recipe);
   Sha256 order;
   Stopwatch watch;
   int64_t step = 0;
   for (int epoch = 1; epoch <= recipe.epochs; ++epoch) {
-    auto batches = batches_of(task.count, recipe.batch, seed, static_cast<uint64_t>(epoch));
+    auto batches = batches_of(task.count, recipe.batch, seed, static_cast<uint64_t>(epoch), lengths);
     auto steps = static_cast<int64_t>(batches.size());
     EpochRecord record{.epoch = epoch};
     Means means;
@@ -160,6 +185,7 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
       double factor = schedule(step, steps * recipe.epochs);
       record.learning_rate = std::max(record.learning_rate, recipe.learning_rate * factor);
       Tensor truth = task.labels(which);
+      if (!task.recordable) graphs.clear();
       BatchGraph& graph = graphs.try_emplace(which.size(), task, recipe).first->second;
       auto [loss, logits, gradients] = graph.run(task.inputs(which, epoch), truth, stepper);
       double value = loss.to(kCpu).item();
@@ -170,7 +196,8 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
       stepper.step(gradients, factor, str("epoch ", epoch, ", step ", step + 1));
       ++step;
       if (hooks.after_step) hooks.after_step(step);
-      means.add(value, right, static_cast<int64_t>(which.size()));
+      means.add(value, right, count_labels(truth));
+      out.step_losses.push_back(value);
       if (on_progress) {
         on_progress({.phase = "train",
                      .done = step,

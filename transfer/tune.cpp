@@ -1,13 +1,17 @@
 #include "transfer/tune.h"
 
 #include <filesystem>
+#include <optional>
 
 #include "core/file.h"
+#include "data/text_dataset.h"
 #include "nn/models/registry.h"
 #include "transfer/retrain.h"
 #include "transfer/score.h"
 #include "transfer/source.h"
 #include "transfer/stopwatch.h"
+#include "transfer/text_source.h"
+#include "transfer/texts.h"
 
 namespace graft::transfer {
 namespace {
@@ -39,31 +43,115 @@ void copy_ledger(const weights::LoadReport& report, RunResult& result) {
   }
 }
 
-// Loads the file that was just written and scores it: it must say of every picture what the network in memory
+// A run's parts, whatever its samples are.
+struct Job {
+  Samples samples = Samples::pictures;
+  std::string model;
+  std::unique_ptr<nn::Headed> network;
+  std::unique_ptr<Examples> train, test;
+  data::Preprocess preprocess;                // of pictures
+  TextInputs text;                            // of texts
+  std::optional<weights::LoadReport> report;  // unset: nothing was loaded
+  std::vector<std::string> notes;
+};
+
+Recipe recipe_of(const TuneOptions& options, Recipe otherwise) {
+  if (options.recipe) return *options.recipe;
+  for (const auto& [name, value] : options.settings) set(otherwise, name, value);
+  return otherwise;
+}
+
+Job picture_job(const TuneOptions& options, const Strategy& strategy, Recipe& recipe,
+                const OnProgress& on_progress) {
+  Job job;
+  job.model = options.model;
+  job.preprocess = preprocess_of(options.model);
+  data::Dataset dataset =
+      data::scan_folder(options.data, {.test_share = options.test_share, .seed = options.seed});
+  if (strategy.kind == Strategy::Kind::scratch) {
+    job.network =
+        nn::make_classifier(options.model, static_cast<int64_t>(dataset.classes.size()), options.seed);
+  } else {
+    Published start = load_published(options.model, options.weights);
+    job.network = std::move(start.network);
+    job.report = std::move(start.report);
+  }
+  job.train = std::make_unique<PictureExamples>(
+      load_pictures(dataset, dataset.train, job.preprocess, on_progress), job.preprocess, recipe.augment);
+  job.test = std::make_unique<PictureExamples>(
+      load_pictures(dataset, dataset.test, job.preprocess, on_progress), job.preprocess);
+  return job;
+}
+
+// How many tokens of a text are read.
+int64_t length_limit(const TuneOptions& options, int64_t positions) {
+  GRAFT_CHECK_AS(UsageError, options.max_length >= 0 && options.max_length <= positions, "texts of ",
+                 options.max_length, " tokens; the network has ", positions, " positions");
+  return options.max_length > 0 ? options.max_length : positions;
+}
+
+Job text_job(const TuneOptions& options, const Strategy& strategy, Recipe& recipe) {
+  bool scratch = strategy.kind == Strategy::Kind::scratch;
+  data::TextDataset dataset = data::read_text_dataset(
+      options.data, {.table = options.table, .test_share = options.test_share, .seed = options.seed});
+  PublishedText start = load_text_classifier(options.weights, options.seed);
+  Job job;
+  job.samples = Samples::texts;
+  job.model = start.family;
+  job.text.files = start.files;
+  auto config = weights::Config::parse(options.weights + ", config.json", start.files["config.json"]);
+  if (scratch) {
+    auto classes = static_cast<int64_t>(dataset.classes.size());
+    start.network = make_text_classifier(config, classes, options.seed);
+  } else {
+    job.report = std::move(start.report);
+  }
+  data::Tokenizer tokenizer = data::open_tokenizer_files(options.weights, job.text.files);
+  tokenizer.require_rows(start.network->vocabulary(), start.family);
+  job.text.max_length = length_limit(options, start.network->most_tokens());
+  job.text.pairs = dataset.pairs;
+  auto train = std::make_unique<TextExamples>(dataset.train, dataset.classes, tokenizer, job.text.max_length);
+  auto test = std::make_unique<TextExamples>(dataset.test, dataset.classes, tokenizer, job.text.max_length);
+  if (int64_t cut = train->truncated() + test->truncated(); cut > 0) {
+    job.notes.push_back(str(cut, cut == 1 ? " text is" : " texts are", " longer than ", job.text.max_length,
+                            " tokens: the end was cut off"));
+  }
+  recipe = recipe_of(options, default_text_recipe(strategy, start.network->linear_head()));
+  job.train = std::move(train);
+  job.test = std::move(test);
+  job.network = std::move(start.network);
+  return job;
+}
+
+// Loads the file that was just written and scores it: it must say of every sample what the network in memory
 // says.
-double rescore(const std::string& path, const PictureSet& test, const Evaluation& expected,
+double rescore(const std::string& path, const Examples& test, const Evaluation& expected,
                const Compute& compute, const OnProgress& on_progress) {
   Artefact artefact = load_artefact(path);
   place(*artefact.network, compute);
-  Evaluation again =
-      evaluation_of(logits_of(*artefact.network, test, artefact.preprocess, on_progress, "check"), test);
+  Evaluation again = evaluate(*artefact.network, test, on_progress, "check");
   for (size_t i = 0; i < again.scored.size(); ++i) {
     const Scored &a = again.scored[i], &b = expected.scored[i];
     GRAFT_CHECK(a.predicted == b.predicted && a.probability == b.probability, path,
                 ": after loading it again, ", a.file, " is class ", a.predicted, " with ", a.probability,
                 ", before it was ", b.predicted, " with ", b.probability);
   }
+  GRAFT_CHECK(again.loss == expected.loss && again.count == expected.count, path,
+              ": after loading it again, the loss is ", again.loss, ", before it was ", expected.loss);
   return again.accuracy;
 }
 
 // Saves under a name of its own, checks, and only then takes the place of an older model.graft.
-void save_checked(const std::string& path, nn::Classifier& network, const data::Preprocess& preprocess,
-                  const PictureSet& test, const Compute& compute, RunResult& result,
+void save_checked(const std::string& path, const Job& job, const Compute& compute, RunResult& result,
                   const OnProgress& on_progress) {
   std::string unchecked = path + ".unchecked";
   try {
-    save_artefact(unchecked, network, result, preprocess);
-    result.artefact_accuracy = rescore(unchecked, test, result.test, compute, on_progress);
+    if (job.samples == Samples::pictures) {
+      save_artefact(unchecked, *job.network, result, job.preprocess);
+    } else {
+      save_artefact(unchecked, *job.network, result, job.text);
+    }
+    result.artefact_accuracy = rescore(unchecked, *job.test, result.test, compute, on_progress);
     std::error_code error;
     fs::rename(unchecked, path, error);
     GRAFT_CHECK_AS(DiskError, !error, path, ": ", error.message());
@@ -75,55 +163,69 @@ void save_checked(const std::string& path, nn::Classifier& network, const data::
   result.artefact = path;
 }
 
+// The file whose hash stands in the receipt; of a folder the tensors' names say which.
+std::string weights_name(const std::string& weights) {
+  fs::path path = weights;
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
+}
+
 }  // namespace
+
+bool is_text_job(const TuneOptions& options) {
+  if (!options.model.empty() || options.weights.empty()) return false;
+  fs::path folder = options.weights;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) folder = folder.parent_path();
+  return fs::exists(folder / "config.json", error);
+}
 
 RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   Stopwatch watch;
   Strategy strategy = parse_strategy(options.strategy);
   bool scratch = strategy.kind == Strategy::Kind::scratch;
-  data::Preprocess preprocess = preprocess_of(options.model);
-  RetrainOptions retraining;
-  retraining.model = options.model;
-  retraining.strategy = strategy;
-  retraining.preprocess = preprocess;
-  retraining.recipe = options.recipe ? *options.recipe : default_recipe(options.model, strategy);
-  check(retraining.recipe, strategy);
-  retraining.rules = options.rules;
-  retraining.seed = options.seed;
-  retraining.cache = options.cache;
-  retraining.compute = options.compute;
+  bool texts = is_text_job(options);
+  Recipe recipe;
+  if (!texts) {
+    preprocess_of(options.model);  // an unknown model is told before anything else
+    recipe = recipe_of(options, default_recipe(options.model, strategy));
+    check(recipe, strategy);
+  }
   check(options.compute);
   GRAFT_CHECK_AS(UsageError, scratch || !options.weights.empty(), "strategy ", options.strategy,
                  " starts from published weights: give their file");
   std::string path = options.out.empty() ? "" : prepare_folder(options.out);
 
-  data::Dataset dataset =
-      data::scan_folder(options.data, {.test_share = options.test_share, .seed = options.seed});
-  Published start;
-  if (scratch) {
-    start.network =
-        nn::make_classifier(options.model, static_cast<int64_t>(dataset.classes.size()), options.seed);
-  } else {
-    start = load_published(options.model, options.weights);
-  }
-  PictureSet train = load_pictures(dataset, dataset.train, preprocess, on_progress);
-  PictureSet test = load_pictures(dataset, dataset.test, preprocess, on_progress);
+  Job job = texts ? text_job(options, strategy, recipe) : picture_job(options, strategy, recipe, on_progress);
+  check(recipe, strategy);
   double load_seconds = watch.seconds();
 
-  RunResult result = retrain(*start.network, train, test, retraining, on_progress);
+  RetrainOptions retraining;
+  retraining.model = job.model;
+  retraining.strategy = strategy;
+  retraining.recipe = recipe;
+  retraining.rules = options.rules;
+  retraining.seed = options.seed;
+  retraining.cache = options.cache;
+  retraining.compute = options.compute;
+  RunResult result = retrain(*job.network, *job.train, *job.test, retraining, on_progress);
   result.data = options.data;
+  result.notes.insert(result.notes.begin(), job.notes.begin(), job.notes.end());
   if (scratch && !options.weights.empty()) {
-    result.notes.push_back("scratch starts at random: " + options.weights + " was not read");
+    result.notes.push_back(texts ? "scratch starts at random: only config.json and the tokenizer were taken"
+                                 : "scratch starts at random: " + options.weights + " was not read");
   }
-  if (!scratch) {
-    result.weights = fs::path(options.weights).filename().string();
+  if (job.report) {
+    result.weights = weights_name(options.weights);
     result.receipt["weights_file_sha256"] = weights::Checkpoint::open(options.weights).sha256();
-    copy_ledger(start.report, result);
+    copy_ledger(*job.report, result);
+  }
+  if (job.samples != Samples::pictures) {
+    data::Tokenizer tokenizer = data::open_tokenizer_files(options.weights, job.text.files);
+    result.receipt["tokenizer_sha256"] = tokenizer.content_sha256();
   }
   Stopwatch check_watch;
-  if (!path.empty()) {
-    save_checked(path, *start.network, preprocess, test, options.compute, result, on_progress);
-  }
+  if (!path.empty()) save_checked(path, job, options.compute, result, on_progress);
   result.seconds.load = load_seconds;
   result.seconds.evaluate += check_watch.seconds();
   result.seconds.total = watch.seconds();

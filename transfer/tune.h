@@ -1,9 +1,11 @@
-// The whole job in one call, as the program and embedders use it: a folder of pictures and a published
-// checkpoint in, a retrained network out.
+// The whole job in one call, as the program and embedders use it: a folder of pictures or a table of texts
+// and a published checkpoint in, a retrained network out.
 #pragma once
 
 #include <optional>
+#include <utility>
 
+#include "data/text_table.h"
 #include "transfer/compute.h"
 #include "transfer/recipe.h"
 #include "transfer/result.h"
@@ -12,18 +14,26 @@
 namespace graft::transfer {
 
 struct TuneOptions {
-  std::string data;               // a folder of class folders, or one with train/ and test/ (or val/) inside
-  std::string model;              // "mobilenet_v2"
-  std::string weights;            // the published checkpoint; not needed for "scratch"
+  // A folder of class folders, or one with train/ and test/ (or val/) inside; of texts a table or a folder of
+  // tables (data/text_dataset.h).
+  std::string data;
+  std::string model;              // "mobilenet_v2"; empty of texts, where the weights' config.json says it
+  std::string weights;            // the published checkpoint; of pictures not needed for "scratch"
   std::string strategy = "head";  // or "partial:N", "full", "scratch"
   std::string out;                // folder for model.graft, made if missing; empty: nothing is written
   uint64_t seed = 0;
-  std::optional<Recipe> recipe;  // unset: default_recipe(model, strategy)
-  std::vector<Rule> rules;       // applied after the strategy's own
-  double test_share = 0.2;       // held out, by seed, where the folder has no test/ or val/
-  Compute compute = {};          // the device that trains and scores, and its precision
-  bool cache = true;             // features may be kept in env::cache(); false: in memory only
+  std::optional<Recipe> recipe;  // unset: the default for the network and the strategy, with `settings`
+  std::vector<std::pair<std::string, std::string>> settings;  // name, value
+  std::vector<Rule> rules;                                    // applied after the strategy's own
+  double test_share = 0.2;        // held out, by seed, where the folder has no test/ or val/
+  Compute compute = {};           // the device that trains and scores, and its precision
+  data::TableOptions table = {};  // of texts: the columns
+  int64_t max_length = 0;         // of texts: tokens that are read; 0: as many as the network has positions
+  bool cache = true;              // features may be kept in env::cache(); false: in memory only
 };
+
+// Is this a job on texts? It has no network's name, and its weights lie beside a config.json.
+bool is_text_job(const TuneOptions& options);
 
 // Loads, retrains, certifies, saves to out/model.graft, loads that again and scores it. Throws UsageError,
 // DataError, DiskError, DeviceError,
@@ -39,8 +49,8 @@ struct Source {
   Compute compute = {};             // where it classifies
 };
 
-// Scores a folder of class folders (or its test/ or val/ where it has one). The class folders must be the
-// labels'.
+// Scores a folder of class folders (or its test/ or val/ where it has one), of which the class folders must
+// be the labels'; a network of texts a table, or the held-out one of a folder.
 struct EvaluateResult {
   std::string model;
   std::string strategy;  // of the artefact; "published" for published weights
@@ -50,7 +60,8 @@ struct EvaluateResult {
   int64_t trainable_parameters = 0, frozen_tensors = 0, frozen_bytes_changed = 0;
   double seconds = 0;
 };
-EvaluateResult evaluate(const Source& source, const std::string& data, const OnProgress& on_progress = {});
+EvaluateResult evaluate(const Source& source, const std::string& data, const OnProgress& on_progress = {},
+                        const data::TableOptions& table = {});
 
 struct Guess {
   std::string label;
@@ -63,10 +74,13 @@ struct Prediction {
   double probability = 0;
   std::vector<Guess> top;  // the five most probable, or all where there are fewer
   std::string error;       // why this file could not be read; the other fields are empty then
+  std::string text = {};   // of a network of texts, in place of the file
 };
-// One per file, in their order. A file's prediction does not depend on the others. With one unreadable file
-// among others the rest is still predicted; throws DataError where there is no readable one.
-std::vector<Prediction> predict(const Source& source, const std::vector<std::string>& files,
+// Of pictures one per file, in their order, of folders all that are in them; a file's prediction does not
+// depend on the others, and with one unreadable file among others the rest is still predicted. Throws
+// DataError where there is no readable one. Of texts each input is a text itself, or a file with one a line;
+// the two texts of a pair stand with a tab between them.
+std::vector<Prediction> predict(const Source& source, const std::vector<std::string>& inputs,
                                 const OnProgress& on_progress = {});
 
 }  // namespace graft::transfer

@@ -25,12 +25,25 @@ TokenizerFiles::TokenizerFiles(const std::string& path) : folder_(path) {
 }
 
 bool TokenizerFiles::has(std::string_view name) const {
+  if (in_memory_) return contents_.contains(std::string(name));
   std::error_code error;
   return fs::is_regular_file(path(name), error);
 }
 
 std::string TokenizerFiles::read(std::string_view name, bool part_of_content) {
+  std::string bytes = bytes_of(name);
+  if (part_of_content) hash_.add(name).add(str("\n", bytes.size(), "\n")).add(bytes);
+  contents_[std::string(name)] = bytes;
+  return bytes;
+}
+
+std::string TokenizerFiles::bytes_of(std::string_view name) const {
   const std::string full = path(name);
+  if (in_memory_) {
+    auto it = contents_.find(std::string(name));
+    GRAFT_CHECK_AS(DataError, it != contents_.end(), full, ": there is no such file");
+    return it->second;
+  }
   std::error_code error;
   const auto size = fs::file_size(full, error);
   GRAFT_CHECK_AS(DataError, !error, full, ": ", error.message());
@@ -41,7 +54,6 @@ std::string TokenizerFiles::read(std::string_view name, bool part_of_content) {
   std::string bytes(size, '\0');
   in.read(bytes.data(), static_cast<std::streamsize>(size));
   GRAFT_CHECK_AS(DataError, in.gcount() == static_cast<std::streamsize>(size), full, ": could not be read");
-  if (part_of_content) hash_.add(name).add(str("\n", size, "\n")).add(bytes);
   return bytes;
 }
 

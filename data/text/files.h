@@ -1,6 +1,7 @@
 // Reading the files that a tokenizer is published in.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -14,9 +15,15 @@ namespace graft::data {
 
 using Json = nlohmann::json;
 
+// Files by name, in memory.
+using FileContents = std::map<std::string, std::string>;
+
 // The files of one tokenizer: a folder, and the hash over what was read from it.
 class TokenizerFiles {
  public:
+  // Files that stand in memory; `where` is for messages.
+  TokenizerFiles(std::string where, FileContents contents)
+      : folder_(std::move(where)), contents_(std::move(contents)), in_memory_(true) {}
   // `path` is the folder, or a file in it.
   explicit TokenizerFiles(const std::string& path);
 
@@ -28,9 +35,14 @@ class TokenizerFiles {
   // reason.
   std::string read(std::string_view name, bool part_of_content = true);
   std::string content_sha256() { return hash_.hex(); }
+  // What was read so far.
+  const FileContents& contents() const { return contents_; }
 
  private:
+  std::string bytes_of(std::string_view name) const;
   std::string folder_, file_;
+  FileContents contents_;
+  bool in_memory_ = false;
   Sha256 hash_;
 };
 

@@ -39,4 +39,15 @@ Tokenizer open_tokenizer(const std::string& path, const OpenTokenizerOptions& op
   return Tokenizer(open_files(files, options));
 }
 
+Tokenizer open_tokenizer_files(const std::string& where, const std::map<std::string, std::string>& files) {
+  TokenizerFiles in_memory(where, files);
+  return Tokenizer(open_files(in_memory, {}));
+}
+
+std::map<std::string, std::string> tokenizer_files(const std::string& path) {
+  TokenizerFiles files(path);
+  open_files(files, {});
+  return files.contents();
+}
+
 }  // namespace graft::data

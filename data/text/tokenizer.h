@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -123,6 +124,11 @@ struct OpenTokenizerOptions {
 // spiece.model (T5). Throws DataError that names the file, the place and the rule for anything damaged or
 // unsupported.
 Tokenizer open_tokenizer(const std::string& path, const OpenTokenizerOptions& options = {});
+
+// The same of files in memory, by name; `where` is for messages.
+Tokenizer open_tokenizer_files(const std::string& where, const std::map<std::string, std::string>& files);
+// The contents, by name, of what open_tokenizer reads of a path: with them the tokenizer can go elsewhere.
+std::map<std::string, std::string> tokenizer_files(const std::string& path);
 
 // The byte at which each character of `text` starts, and after them the text's length: what leads from
 // Encoding::offsets to bytes.

@@ -172,17 +172,33 @@ Var Bert::forward(const TextBatch& texts) {
   Var hidden = encoder.forward(texts);  // [B, T, C]
   switch (task) {
     case BertTask::features: return seen(hidden);
-    case BertTask::classes: return seen(classify(hidden));
+    case BertTask::classes: return seen(classify(sentence(hidden)));
     case BertTask::questions: return seen(head_->forward(hidden));  // [B, T, 2]
     case BertTask::words: return seen(words(hidden));
   }
   return hidden;
 }
 
-Var Bert::classify(const Var& hidden) {  // [B, classes]
-  if (!config.roberta) return head_->forward(drop_.forward(encoder.pooled(hidden)));
-  Var x = graft::tanh(dense_->forward(drop_.forward(first_token(hidden))));
-  return head_->forward(drop_.forward(x));
+Var Bert::sentence(const Var& hidden) {  // [B, T, C] -> [B, C]
+  return encoder.pooler ? encoder.pooled(hidden) : first_token(hidden);
+}
+
+Var Bert::classify(const Var& sentence) {  // [B, C] -> [B, classes]
+  GRAFT_CHECK(task == BertTask::classes, "BERT: this network tells no classes apart");
+  if (!config.roberta) return head_->forward(drop_.forward(sentence));
+  return head_->forward(drop_.forward(graft::tanh(dense_->forward(drop_.forward(sentence)))));
+}
+
+void Bert::replace_classes(int64_t classes, uint64_t seed) {
+  GRAFT_CHECK(task == BertTask::classes, "BERT: this network tells no classes apart");
+  GRAFT_CHECK_AS(UsageError, classes >= 1, "BERT: needs at least one class, got ", classes);
+  DType dtype = head_->weight.var.value().dtype();
+  head_ = std::make_unique<Linear>(config.width, classes, dtype);
+  Init init{seed};
+  init.normal(head_->weight, config.roberta ? "classifier.out_proj.weight" : "classifier.weight", 0.02);
+  if (!config.roberta) return;
+  dense_ = std::make_unique<Linear>(config.width, config.width, dtype);
+  init.normal(dense_->weight, "classifier.dense.weight", 0.02);
 }
 
 Var Bert::words(const Var& hidden) {  // [B, T, vocabulary]

@@ -93,6 +93,12 @@ class Bert : public Module {
 
   // What the task makes of the texts; for `features` the vectors, [B, T, C].
   Var forward(const TextBatch& texts);
+  // The two steps of `classes` after the encoder: the vector that stands for the text [B, C], which is the
+  // pooler's or, where there is none, the first token's; and logits [B, classes] of it.
+  Var sentence(const Var& hidden);
+  Var classify(const Var& sentence);
+  // A new last part for `classes`, with starting values by `seed`.
+  void replace_classes(int64_t classes, uint64_t seed);
   // The mean cross-entropy, in nats, of logits from forward. labels i64: of classes [B]; of questions [B, 2],
   // the answer's first and last token; of words [B, T], -100 where a word does not count.
   Var loss(const Var& logits, const Tensor& labels) const;
@@ -105,7 +111,6 @@ class Bert : public Module {
   BertEncoder encoder;
 
  private:
-  Var classify(const Var& hidden);
   Var words(const Var& hidden);
 
   Dropout drop_;

@@ -39,6 +39,15 @@ Schedule cosine_schedule(double warmup, double floor) {
   };
 }
 
+Schedule linear_schedule(double warmup) {
+  check_share("warm-up", warmup);
+  return [=](int64_t step, int64_t total) {
+    int64_t rising = std::llround(warmup * static_cast<double>(total));
+    if (step < rising) return static_cast<double>(step + 1) / static_cast<double>(rising + 1);
+    return static_cast<double>(total - step) / static_cast<double>(total - rising);
+  };
+}
+
 Schedule one_cycle_schedule(double rise, double div, double final_div) {
   check_share("rise", rise);
   GRAFT_CHECK_AS(UsageError, div >= 1 && final_div >= 1, "schedule: the divisors ", div, " and ", final_div,

@@ -17,6 +17,10 @@ Schedule constant_schedule();
 // `floor`, which the step after the last would reach.
 Schedule cosine_schedule(double warmup = 0, double floor = 0);
 
+// Rises as cosine_schedule, then falls in a line towards 0, which the step after the last would reach.
+// PyTorch programs that start at a rate of 0 are one step behind in the rise.
+Schedule linear_schedule(double warmup = 0);
+
 // Smith and Topin, "Super-convergence" (2018), as PyTorch's OneCycleLR with cosine annealing: from 1 / div up
 // to 1 over the first `rise` of the steps, then down to 1 / (div * final_div) at the last step.
 Schedule one_cycle_schedule(double rise = 0.3, double div = 25, double final_div = 1e4);

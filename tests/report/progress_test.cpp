@@ -80,8 +80,8 @@ TEST_CASE("without a terminal: one line for each epoch and phase, more only wher
   }
   print.finish();
   REQUIRE(screen.written.size() == 4);
-  CHECK(screen.written[0] == "features: 500 of 500, 130 pictures/s\n");
-  CHECK(has(screen.written[1], "train: epoch 1 of 25, loss 0.412, accuracy 88.1 %, 512 pictures/s"));
+  CHECK(screen.written[0] == "features: 500 of 500, 130/s\n");
+  CHECK(has(screen.written[1], "train: epoch 1 of 25, loss 0.412, accuracy 88.1 %, 512/s"));
   CHECK(has(screen.written[3], "epoch 3 of 25"));
   for (const std::string& line : screen.written) CHECK(!has(line, "\x1b"));
 
@@ -91,5 +91,5 @@ TEST_CASE("without a terminal: one line for each epoch and phase, more only wher
     print({"evaluate", i, 100, 0, 0, std::nan(""), std::nan(""), 1});
   }
   CHECK(screen.written.size() == 3);
-  CHECK(has(screen.written[0], "evaluate: 30 of 100, 1.0 pictures/s, 1:10 left"));
+  CHECK(has(screen.written[0], "evaluate: 30 of 100, 1.0/s, 1:10 left"));
 }

@@ -41,12 +41,26 @@ class CacheFolder {
   std::optional<std::string> before_;
 };
 
-FeatureOptions options_with(int views) {
-  FeatureOptions options;
+// The options of the cache, and how pictures become inputs.
+struct Options : FeatureOptions {
+  data::Preprocess preprocess;
+  data::Augment augment;
+};
+
+Options options_with(int views) {
+  Options options;
   options.architecture = "small";
   options.preprocess = {.resize = 0, .crop = 8};
   options.views = views;
   return options;
+}
+
+Features features_of(nn::Headed& network, const PictureSet& set, const Options& options) {
+  return transfer::features_of(network, PictureExamples(set, options.preprocess, options.augment), options);
+}
+
+std::string feature_key(nn::Headed& network, const PictureSet& set, const Options& options) {
+  return transfer::feature_key(network, PictureExamples(set, options.preprocess, options.augment), options);
 }
 
 }  // namespace
@@ -66,7 +80,7 @@ TEST_CASE("features: from the cache the same bits, for the plain pictures and fo
     if (views > 0) CHECK(!bit_equal(first.views[0], first.views[1]));
   }
   CHECK(folder.files().size() == 2);
-  FeatureOptions in_memory = options_with(0);
+  Options in_memory = options_with(0);
   in_memory.cache = false;
   CHECK(!features_of(*network, set, in_memory).from_cache);
 }
@@ -74,7 +88,7 @@ TEST_CASE("features: from the cache the same bits, for the plain pictures and fo
 TEST_CASE("features: a picture's features do not depend on its batch") {
   auto network = small_network();
   PictureSet set = drawn_pictures(3, 7, 8, 1);
-  FeatureOptions options = options_with(0);
+  Options options = options_with(0);
   options.cache = false;
   Tensor all = features_of(*network, set, options).views[0];
   for (size_t i : {size_t{0}, size_t{9}, size_t{20}}) {
@@ -87,21 +101,21 @@ TEST_CASE("features: a picture's features do not depend on its batch") {
 TEST_CASE("features: whatever they depend on changes the key") {
   auto network = small_network();
   PictureSet set = drawn_pictures(2, 3, 8, 1);
-  FeatureOptions options = options_with(1);
+  Options options = options_with(1);
   std::string key = feature_key(*network, set, options);
   CHECK(key.size() == 64);
   CHECK(feature_key(*network, set, options) == key);
-  auto differs = [&](const std::function<void(FeatureOptions&)>& change) {
-    FeatureOptions other = options;
+  auto differs = [&](const std::function<void(Options&)>& change) {
+    Options other = options;
     change(other);
     return feature_key(*network, set, other) != key;
   };
-  CHECK(differs([](FeatureOptions& o) { o.architecture = "other"; }));
-  CHECK(differs([](FeatureOptions& o) { o.preprocess.mean[1] += 1e-6f; }));
-  CHECK(differs([](FeatureOptions& o) { o.preprocess.crop = 7; }));
-  CHECK(differs([](FeatureOptions& o) { o.views = 2; }));
-  CHECK(differs([](FeatureOptions& o) { o.seed = 1; }));
-  CHECK(differs([](FeatureOptions& o) { o.augment.flip = 0.25; }));
+  CHECK(differs([](Options& o) { o.architecture = "other"; }));
+  CHECK(differs([](Options& o) { o.preprocess.mean[1] += 1e-6f; }));
+  CHECK(differs([](Options& o) { o.preprocess.crop = 7; }));
+  CHECK(differs([](Options& o) { o.views = 2; }));
+  CHECK(differs([](Options& o) { o.seed = 1; }));
+  CHECK(differs([](Options& o) { o.augment.flip = 0.25; }));
 
   PictureSet other = set;
   auto image = std::make_shared<data::Image>(*set.pixels[4]);
@@ -153,7 +167,7 @@ TEST_CASE("head: the folded head says of features what the standardised problem'
   auto network = small_network();
   PictureSet train = drawn_pictures(3, 15, 8, 1), test = drawn_pictures(3, 5, 8, 2);
   network->replace_head(3, 1);
-  FeatureOptions options = options_with(0);
+  Options options = options_with(0);
   options.cache = false;
   HeadData data;
   data.train = {train, features_of(*network, train, options)};

@@ -62,6 +62,8 @@ Json run_json(const RunResult& run) {
   json["settings"] = run.settings;
   json["receipt"] = run.receipt;
   json["notes"] = run.notes;
+  json["step_losses"] = Json::array();
+  for (double loss : run.step_losses) json["step_losses"].push_back(number(loss));
   return json;
 }
 
@@ -90,7 +92,11 @@ std::string predict_json(const std::vector<Prediction>& predictions, const Compu
   Json list = Json::array();
   for (const Prediction& p : predictions) {
     Json json;
-    json["file"] = p.file;
+    if (p.text.empty()) {
+      json["file"] = p.file;
+    } else {
+      json["text"] = p.text;
+    }
     if (!p.error.empty()) {
       json["error"] = p.error;
       list.push_back(json);

@@ -95,7 +95,7 @@ std::string progress_text(const Progress& p, double seconds_left, int64_t memory
   line += p.epochs > 0 ? str(" epoch ", p.epoch, " of ", p.epochs) : str(" ", p.done, " of ", p.total);
   if (std::isfinite(p.loss) && p.loss > 0) line += str(", loss ", fixed(p.loss, 3));
   if (std::isfinite(p.accuracy) && p.accuracy > 0) line += str(", accuracy ", percent(p.accuracy));
-  if (p.items_per_second > 0) line += str(", ", rate_text(p.items_per_second), " pictures/s");
+  if (p.items_per_second > 0) line += str(", ", rate_text(p.items_per_second), "/s");
   if (memory > 0) line += str(", ", bytes_text(static_cast<double>(memory)));
   if (seconds_left >= 0 && fraction_done(p) < 1) line += str(", ", clock_text(seconds_left), " left");
   return line;

@@ -23,7 +23,7 @@ double fraction_done(const Progress& progress);
 // `seconds_left` below 0 and `memory` 0 mean "not known".
 std::string progress_line(const Progress& progress, double seconds_left, int64_t memory,
                           const LineStyle& style);
-// "train: epoch 7 of 25, loss 0.412, accuracy 88.1 %, 512 pictures/s, 310 MiB, 0:42 left"
+// "train: epoch 7 of 25, loss 0.412, accuracy 88.1 %, 512/s, 310 MiB, 0:42 left"
 std::string progress_text(const Progress& progress, double seconds_left, int64_t memory);
 
 // Columns that UTF-8 text takes on a terminal, ANSI colours not counted; every character counts as one.

@@ -11,7 +11,9 @@ namespace graft::transfer::report {
 
 std::string strategy_sentence(const RunResult& run) {
   std::string model = escape(run.model);
-  std::string pictures = counted(run.train_count, "picture", "pictures");
+  bool blocks = run.test.samples == Samples::tokens;  // of many tokens each
+  Noun what = blocks ? Noun{"sample", "samples"} : noun(run.test.samples);
+  std::string pictures = counted(run.train_count, what.one, what.many);
   if (run.strategy == "head") {
     return str("A <em>new head</em> was trained on ", pictures, "; <i>all else in ", model,
                " stayed as published</i>.");
@@ -42,6 +44,7 @@ std::string fact(std::string_view name, const std::string& value, const std::str
 
 std::string hero(const RunResult& run) {
   const Evaluation& test = run.test;
+  Noun what = noun(test.samples);
   auto right = static_cast<int64_t>(std::llround(test.accuracy * static_cast<double>(test.count)));
   auto [low, high] = wilson_interval(test.accuracy, test.count);
   double share = run.parameters
@@ -49,8 +52,8 @@ std::string hero(const RunResult& run) {
                      : 0;
   std::string out = "<header class=\"hero\"><div><div class=\"score\">";
   out += str(fixed(100 * test.accuracy, 1), "<small>%</small></div><p>", count_text(right), " of ",
-             counted(test.count, "held-out picture", "held-out pictures"), " right; as good as ",
-             percent(low, 0), " to ", percent(high, 0),
+             counted(test.count, str("held-out ", what.one), str("held-out ", what.many)),
+             " right; as good as ", percent(low, 0), " to ", percent(high, 0),
              " on others like them (95 % interval).</p></div>\n<div><h1>", strategy_sentence(run), "</h1>");
   out += "<dl class=\"facts\">";
   out += fact(
@@ -101,26 +104,28 @@ std::string curves(const RunResult& run) {
     test_accuracy.y.push_back(epoch.test_accuracy);
   }
   const EpochRecord& first = run.epochs.front();
+  std::string_view what = noun(run.test.samples).many;
   const EpochRecord& last = run.epochs.back();
   loss.title = "Loss";
   loss.y_label = "cross-entropy, in nats";
-  loss.description = str("on the held-out pictures from ", short_number(first.test_loss),
+  loss.description = str("on the held-out ", what, " from ", short_number(first.test_loss),
                          " after epoch 1 to ", short_number(last.test_loss), " after epoch ", last.epoch);
   loss.series = {train_loss, test_loss};
   accuracy.title = "Accuracy";
-  accuracy.y_label = "share of pictures right";
+  accuracy.y_label = str("share of ", what, " right");
   accuracy.is_share = true;
-  accuracy.description = str("on the held-out pictures from ", percent(first.test_accuracy),
+  accuracy.description = str("on the held-out ", what, " from ", percent(first.test_accuracy),
                              " after epoch 1 to ", percent(last.test_accuracy), " after epoch ", last.epoch);
   accuracy.series = {train_accuracy, test_accuracy};
-  return str(
-      "<section><h2>Learning</h2><p>Dotted: the training pictures as they were trained on. Solid: the "
-      "held-out "
-      "pictures after each epoch.</p><div class=\"charts\">",
-      line_chart(loss), line_chart(accuracy), "</div></section>\n");
+  return str("<section><h2>Learning</h2><p>Dotted: the training ", what,
+             " as they were trained on. Solid: the "
+             "held-out ",
+             what, " after each epoch.</p><div class=\"charts\">", line_chart(loss), line_chart(accuracy),
+             "</div></section>\n");
 }
 
 std::string per_class(const Evaluation& test, const std::vector<std::string>& classes) {
+  std::string_view what = noun(test.samples).many;
   std::vector<Bar> bars;
   for (size_t c = 0; c < classes.size() && c < test.confusion.size(); ++c) {
     int64_t total = 0, said = 0;
@@ -136,13 +141,13 @@ std::string per_class(const Evaluation& test, const std::vector<std::string>& cl
     if (total == 0) bar.value_text = "none";
     bars.push_back(bar);
   }
-  std::string chart = bar_chart("Recall", "of the held-out pictures", bars);
+  std::string chart = bar_chart("Recall", str("of the held-out ", what), bars);
   if (bars.size() > kMaxMatrix) chart = "<div class=\"tall\">" + chart + "</div>";
-  return str(
-      "<section><h2>Each class</h2><p>The bar is recall: how many of its pictures were recognised. Precision "
-      "is how often "
-      "the network was right when it named the class.</p>",
-      chart, "</section>\n");
+  return str("<section><h2>Each class</h2><p>The bar is recall: how many of its ", what,
+             " were recognised. Precision "
+             "is how often "
+             "the network was right when it named the class.</p>",
+             chart, "</section>\n");
 }
 
 namespace {
@@ -208,21 +213,25 @@ std::string mistake_list(const Evaluation& test, const std::vector<std::string>&
 std::string confusion(const Evaluation& test, const std::vector<std::string>& classes) {
   if (test.confusion.size() != classes.size() || classes.empty()) return "";
   bool small = classes.size() <= kMaxMatrix;
-  return str(
-      "<section><h2>Taken for</h2><p>",
-      small ? "A row is what the pictures show, a column what the network said. Green is right, red is not."
-            : "The most frequent mistakes.",
-      "</p>", small ? confusion_table(test, classes) : mistake_list(test, classes), "</section>\n");
+  return str("<section><h2>Taken for</h2><p>",
+             small ? str("A row is what the ", noun(test.samples).many,
+                         test.samples == Samples::pictures ? " show" : " are",
+                         ", a column what the network said. Green is right, red is not.")
+                   : "The most frequent mistakes.",
+             "</p>", small ? confusion_table(test, classes) : mistake_list(test, classes), "</section>\n");
 }
 
 std::string most_wrong(const Evaluation& test, const std::vector<std::string>& classes,
                        const Thumbnail& thumbnail, size_t count) {
   std::vector<size_t> wrong;
+  Noun what = noun(test.samples);
+  bool pictures = test.samples == Samples::pictures;
   for (size_t i = 0; i < test.scored.size(); ++i) {
     if (test.scored[i].truth != test.scored[i].predicted) wrong.push_back(i);
   }
   if (wrong.empty())
-    return "<section><h2>Most wrong</h2><p>Nothing: every held-out picture was right.</p></section>\n";
+    return str("<section><h2>Most wrong</h2><p>Nothing: every held-out ", what.one,
+               " was right.</p></section>\n");
   std::stable_sort(wrong.begin(), wrong.end(), [&](size_t a, size_t b) {
     return test.scored[a].probability > test.scored[b].probability;
   });
@@ -234,13 +243,15 @@ std::string most_wrong(const Evaluation& test, const std::vector<std::string>& c
   std::string out =
       str("<section><h2>Most wrong</h2><p>",
           shown == wrong.size() ? "All " : str("The ", shown, " most confident of "),
-          counted(static_cast<int64_t>(wrong.size()), "wrong picture", "wrong pictures"),
+          counted(static_cast<int64_t>(wrong.size()), str("wrong ", what.one), str("wrong ", what.many)),
           ". Some are hard, some are mislabelled: look before you train longer.</p><div class=\"wall\">\n");
   for (size_t k = 0; k < shown; ++k) {
     const Scored& s = test.scored[wrong[k]];
     std::string png = thumbnail ? thumbnail(wrong[k]) : "";
     out += "<figure>";
-    if (png.empty()) {
+    if (!pictures) {
+      out += str("<blockquote>", escape(s.file), "</blockquote>");
+    } else if (png.empty()) {
       out += "<div class=\"noimage\">no picture</div>";
     } else {
       out += str("<img src=\"", png_address(png), "\" alt=\"", name(s.truth), ", taken for ",
@@ -249,7 +260,8 @@ std::string most_wrong(const Evaluation& test, const std::vector<std::string>& c
     out +=
         str("<figcaption><span class=\"no\">", name(s.predicted), " ", percent(s.probability, 0),
             "</span><br>is <span class=\"yes\">", name(s.truth), " ", percent(s.truth_probability, 0),
-            "</span><br><span class=\"file\">", escape(file_name(s.file)), "</span></figcaption></figure>\n");
+            "</span>", pictures ? str("<br><span class=\"file\">", escape(file_name(s.file)), "</span>") : "",
+            "</figcaption></figure>\n");
   }
   return out + "</div></section>\n";
 }

@@ -133,6 +133,7 @@ table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabula
 .wall figcaption { font-weight: 400; font-size: 13px; line-height: 1.4; margin-top: 7px;
   overflow-wrap: anywhere; }
 .wall .no { color: var(--wrong); font-weight: 600; } .wall .yes { color: var(--trained); font-weight: 600; }
+.wall blockquote { margin: 0; font-size: 14px; line-height: 1.45; overflow-wrap: anywhere; }
 .wall .file { color: var(--muted); font-size: 12px; }
 .wall.small { grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: 12px; }
 

@@ -12,9 +12,11 @@ namespace {
 
 std::string score_line(const std::string& model, const std::string& strategy, const Evaluation& test) {
   auto [low, high] = wilson_interval(test.accuracy, test.count);
+  Noun what = noun(test.samples);
   return str(printable(model), ", ", printable(strategy), ": ", percent(test.accuracy), " of ",
-             counted(test.count, "held-out picture", "held-out pictures"), " right (95 % interval ",
-             percent(low, 0), " to ", percent(high, 0), "), loss ", short_number(test.loss));
+             counted(test.count, str("held-out ", what.one), str("held-out ", what.many)),
+             " right (95 % interval ", percent(low, 0), " to ", percent(high, 0), "), loss ",
+             short_number(test.loss));
 }
 
 std::string padded(std::string text, int width, bool to_the_right = false) {
@@ -66,7 +68,7 @@ std::vector<std::string> summary(const EvaluateResult& result) {
 
 std::string summary(const Prediction& prediction, size_t guesses) {
   if (!prediction.error.empty()) return prediction.error;
-  std::string line = printable(prediction.file, 4096) + ": ";
+  std::string line = printable(prediction.text.empty() ? prediction.file : prediction.text, 4096) + ": ";
   for (size_t i = 0; i < prediction.top.size() && i < guesses; ++i) {
     line +=
         str(i ? ", " : "", printable(prediction.top[i].label), " ", percent(prediction.top[i].probability));

@@ -38,6 +38,15 @@ std::string count_text(int64_t value) {
   return out;
 }
 
+Noun noun(Samples samples) {
+  switch (samples) {
+    case Samples::pictures: return {"picture", "pictures"};
+    case Samples::texts: return {"text", "texts"};
+    case Samples::tokens: return {"token", "tokens"};
+  }
+  return {"sample", "samples"};
+}
+
 std::string counted(int64_t value, std::string_view singular, std::string_view plural) {
   return str(count_text(value), " ", value == 1 ? singular : plural);
 }

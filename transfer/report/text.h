@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "transfer/result.h"
+
 namespace graft::transfer::report {
 
 // Text for HTML, inside elements and quoted attributes: & < > " ' become entities; control characters and
@@ -16,6 +18,11 @@ std::string escape(std::string_view text);
 std::string percent(double share, int decimals = 1);
 // 2230277 is "2,230,277".
 std::string count_text(int64_t value);
+// "picture" and "pictures", "text" and "texts", "token" and "tokens".
+struct Noun {
+  std::string_view one, many;
+};
+Noun noun(Samples samples);
 // "1 picture", "500 pictures", "2 classes"
 std::string counted(int64_t value, std::string_view singular, std::string_view plural);
 // "0.84 s", "12.3 s", "3 min 12 s", "1 h 05 min"
