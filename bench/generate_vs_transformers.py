@@ -5,10 +5,13 @@
 
 Needs `pip install torch transformers safetensors`. The weights are random (speed does not depend on them); both read the same
 file, both keep keys and values, both are greedy and stop at no token, and their tokens are compared. A figure is the best of R
-rounds; reading the prompt of 16 tokens is in it, loading is not.
+rounds; reading the prompt of 16 tokens is in it, loading is not. The last line says what a token costs at the end of the longest
+text beside one in the shortest: with keys and values kept, little more. Beside each row stands the machine's load (of the last
+minute, before the row): where it is above the threads in use by more than a half, other programs were in the way.
 """
 import argparse
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -53,14 +56,22 @@ def main():
             return result["seconds"], result["tokens"]
 
         print(f"GPT-2 {arguments.size}, {arguments.threads} threads, f32, prompt 16; tokens/s: best of {arguments.rounds}")
-        print(f"{'count':>6} {'graft':>8} {'transformers':>13} {'ratio':>6}  tokens")
+        print(f"{'count':>6} {'graft':>8} {'transformers':>13} {'ratio':>6}  {'tokens':6}  load")
+        best = {}
         for count in map(int, arguments.counts.split(",")):
-            ours, theirs = [], []
+            ours, theirs, load = [], [], os.getloadavg()[0]
             for _ in range(arguments.rounds):
                 ours.append(graft_run(count))
                 theirs.append(transformers_run(count))
-            a, b = (count / min(seconds for seconds, _ in runs) for runs in (ours, theirs))
-            print(f"{count:6} {a:8.1f} {b:13.1f} {a / b:6.2f}  {'equal' if ours[0][1] == theirs[0][1] else 'differ'}", flush=True)
+            best[count] = [min(seconds for seconds, _ in runs) for runs in (ours, theirs)]
+            a, b = (count / seconds for seconds in best[count])
+            equal = "equal" if ours[0][1] == theirs[0][1] else "differ"
+            print(f"{count:6} {a:8.1f} {b:13.1f} {a / b:6.2f}  {equal:6}  {load:.1f}", flush=True)
+        if len(best) > 1:
+            counts = sorted(best)
+            growth = [(best[counts[-1]][i] - best[counts[-2]][i]) / (counts[-1] - counts[-2]) / (best[counts[0]][i] / counts[0])
+                      for i in range(2)]
+            print(f"a token after {counts[-2]} costs as much as {growth[0]:.2f} of the first {counts[0]} (transformers: {growth[1]:.2f})")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,14 @@
 #include "core/storage.h"
 
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <mutex>
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 #include "core/accelerator.h"
 #include "core/block_cache.h"
@@ -57,6 +63,28 @@ std::shared_ptr<Storage> Storage::allocate(int64_t bytes, Device device) {
                  bytes_text(static_cast<double>(bytes)));
   BlockCache* pool = device.is_cuda() ? StepPool::active(device) : nullptr;
   return std::shared_ptr<Storage>(new Storage(pool ? *pool : cache_of(device), bytes, device));
+}
+
+std::shared_ptr<Storage> Storage::allocate_zeros(int64_t bytes) {
+  std::shared_ptr<Storage> storage = allocate(bytes, kCpu);
+  auto* begin = static_cast<char*>(storage->data());
+  char* end = begin + bytes;
+#ifdef __linux__
+  constexpr int64_t kWorthACall = 1 << 20;
+  if (bytes >= kWorthACall) {
+    // The block may have been used: its whole pages are given back, and read as zeros from now on.
+    static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    auto* first = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page);
+    auto* last = reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(end) / page * page);
+    if (::madvise(first, static_cast<size_t>(last - first), MADV_DONTNEED) == 0) {
+      std::memset(begin, 0, static_cast<size_t>(first - begin));
+      std::memset(last, 0, static_cast<size_t>(end - last));
+      return storage;
+    }
+  }
+#endif
+  if (bytes > 0) std::memset(begin, 0, static_cast<size_t>(end - begin));
+  return storage;
 }
 
 Storage::Storage(BlockCache& cache, int64_t bytes, Device device)

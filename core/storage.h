@@ -16,6 +16,9 @@ class Storage {
   // `bytes` uninitialised bytes, aligned to 64. Throws MemoryError, naming the size, when there is no memory,
   // and DeviceError where there is no such device.
   static std::shared_ptr<Storage> allocate(int64_t bytes, Device device);
+  // The same on the CPU with all bits 0, where a large storage takes no memory before its bytes are read or
+  // written: the system supplies such pages as zeros.
+  static std::shared_ptr<Storage> allocate_zeros(int64_t bytes);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;

@@ -65,21 +65,30 @@ To convert(From value) {
   }
 }
 
-}  // namespace
-
-Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
-  // Sizes may come from a file: the byte count is computed with overflow checks.
+// Sizes may come from a file: the byte count is computed with overflow checks.
+int64_t bytes_of(const Shape& shape, DType dtype) {
   int64_t bytes = size_of(dtype);
   for (int64_t s : shape) {
-    if (s == 0) {
-      bytes = 0;
-      break;
-    }
+    if (s == 0) return 0;
     GRAFT_CHECK_AS(MemoryError, !__builtin_mul_overflow(bytes, s, &bytes), "tensor: shape ", shape,
                    " is too large");
   }
+  return bytes;
+}
+
+}  // namespace
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  return of(Storage::allocate(bytes_of(shape, dtype), device), shape, dtype);
+}
+
+Tensor Tensor::untouched_zeros(const Shape& shape, DType dtype) {
+  return of(Storage::allocate_zeros(bytes_of(shape, dtype)), shape, dtype);
+}
+
+Tensor Tensor::of(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype) {
   Tensor t;
-  t.storage_ = Storage::allocate(bytes, device);
+  t.storage_ = std::move(storage);
   t.shape_ = shape;
   t.strides_ = contiguous_strides(shape);
   t.dtype_ = dtype;

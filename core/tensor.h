@@ -19,6 +19,8 @@ class Tensor {
 
   static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = kCpu);
   static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = kCpu);
+  // Zeros on the CPU that take no memory before somebody reads or writes them: for what a file will fill.
+  static Tensor untouched_zeros(const Shape& shape, DType dtype = DType::f32);
   // Every element the same value, converted to dtype.
   static Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = kCpu);
   // A CPU tensor with a copy of the values, in row-major order.
@@ -93,6 +95,8 @@ class Tensor {
   void require_cpu(const char* what) const;
 
  private:
+  static Tensor of(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype);
+
   std::shared_ptr<Storage> storage_;
   Shape shape_;
   Shape strides_;

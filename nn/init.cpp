@@ -22,6 +22,7 @@ uint64_t hash(std::string_view name) {
 // Fills with draw(rng), piece by piece.
 template <class F>
 void fill(Parameter& p, uint64_t seed, std::string_view name, F draw) {
+  if (NoInit::active()) return;
   const Tensor& value = p.var.value();
   uint64_t stream = hash(name);
   with_real(value.dtype(), "init", [&](auto zero) {
@@ -35,6 +36,11 @@ void fill(Parameter& p, uint64_t seed, std::string_view name, F draw) {
 }
 
 }  // namespace
+
+bool& NoInit::active() {
+  thread_local bool active = false;
+  return active;
+}
 
 int64_t fan_in(const Parameter& weight) {
   const Shape& shape = weight.var.shape();

@@ -13,10 +13,26 @@ namespace graft::nn {
 int64_t fan_in(const Parameter& weight);
 int64_t fan_out(const Parameter& weight);
 
+// While one is alive, this thread's Init leaves parameters as they are: in a network that a file is about to
+// fill, starting values would cost time, and memory beside the file's.
+class NoInit {
+ public:
+  NoInit() : before_(active()) { active() = true; }
+  ~NoInit() { active() = before_; }
+  NoInit(const NoInit&) = delete;
+  NoInit& operator=(const NoInit&) = delete;
+  static bool& active();
+
+ private:
+  bool before_;
+};
+
 struct Init {
   uint64_t seed;
 
-  void constant(Parameter& p, double value) const { p.var.value().fill(value); }
+  void constant(Parameter& p, double value) const {
+    if (!NoInit::active()) p.var.value().fill(value);
+  }
   void normal(Parameter& p, std::string_view name, double standard_deviation) const;
   // In [-bound, bound).
   void uniform(Parameter& p, std::string_view name, double bound) const;

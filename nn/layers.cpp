@@ -27,7 +27,8 @@ Conv2d::Conv2d(const Config& config, DType dtype) : how{config.stride, config.pa
   GRAFT_CHECK(config.groups >= 1 && config.in % config.groups == 0 && config.out % config.groups == 0,
               "Conv2d: channels ", config.in, " -> ", config.out, " do not divide into ", config.groups,
               " groups");
-  weight = Parameter(Tensor::zeros({config.out, config.size, config.size, config.in / config.groups}, dtype));
+  Shape shape = {config.out, config.size, config.size, config.in / config.groups};
+  weight = Parameter(Tensor::untouched_zeros(shape, dtype));
   if (config.bias) bias = Parameter(Tensor::zeros({config.out}, dtype));
 }
 
@@ -40,7 +41,7 @@ Var Conv2d::forward(const Var& x) const {
 }
 
 Linear::Linear(const Config& config, DType dtype)
-    : weight(Tensor::zeros({config.out, config.in}, dtype)), published_(config.published) {
+    : weight(Tensor::untouched_zeros({config.out, config.in}, dtype)), published_(config.published) {
   if (config.bias) bias = Parameter(Tensor::zeros({config.out}, dtype));
 }
 

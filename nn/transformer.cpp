@@ -19,7 +19,7 @@ Var RmsNorm::forward(const Var& x) const {
 }
 
 Embedding::Embedding(int64_t rows, int64_t width, int64_t padding, DType dtype)
-    : weight(Tensor::zeros({rows, width}, dtype)), padding_index(padding) {}
+    : weight(Tensor::untouched_zeros({rows, width}, dtype)), padding_index(padding) {}
 
 Var Embedding::forward(const Tensor& indices) const {
   return seen(embedding(weight.var, indices, padding_index));

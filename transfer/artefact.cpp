@@ -163,6 +163,7 @@ Artefact load_artefact(const std::string& path) {
   out.samples = samples_of(file);
   GRAFT_CHECK_AS(DataError, out.labels.size() >= 2 || out.samples == Samples::tokens, path, ": ",
                  out.labels.size(), " labels, needs two or more");
+  nn::NoInit filled_by_the_file;
   if (out.samples == Samples::pictures) {
     try {
       out.preprocess = data::preprocess_from_json(reader.text("graft.preprocess"));

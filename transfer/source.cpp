@@ -34,6 +34,7 @@ data::Preprocess preprocess_of(std::string_view model) {
 Published load_published(const std::string& model, const std::string& path) {
   const nn::ModelInfo& info = nn::model_info(model);
   auto file = weights::Checkpoint::open(path);
+  nn::NoInit filled_by_the_file;
   std::string head = nn::make_classifier(model, 1)->head_name();
   Published out;
   out.network = nn::make_classifier(model, classes_in(file, info, head));

@@ -107,10 +107,20 @@ const Entry* Checkpoint::find(std::string_view name) const {
   return found == content_->index.end() ? nullptr : &content_->entries[found->second];
 }
 
-Tensor Checkpoint::read(std::string_view name, Device device) const {
+size_t Checkpoint::index_of(std::string_view name) const {
   auto found = content_->index.find(name);
   if (found == content_->index.end()) content_->file->reject("holds no tensor named ", printable(name));
-  return content_->read(found->second).to(device);
+  return found->second;
+}
+
+Tensor Checkpoint::read(std::string_view name, Device device) const {
+  return content_->read(index_of(name)).to(device);
+}
+
+void Checkpoint::read_pieces(
+    std::string_view name, int64_t most,
+    const std::function<void(int axis, int64_t begin, int64_t end, const Tensor& piece)>& on_piece) const {
+  content_->read_pieces(index_of(name), most, on_piece);
 }
 
 const std::map<std::string, std::string>& Checkpoint::metadata() const {

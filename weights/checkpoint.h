@@ -4,6 +4,7 @@
 // file is a DataError that says where, what was found and what was expected.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -58,6 +59,13 @@ class Checkpoint {
   // The elements, contiguous, in the published layout and the file's type. DataError where the name is
   // unknown, the type or rank is not one of the engine's, or the bytes are not those that were written.
   Tensor read(std::string_view name, Device device = kCpu) const;
+  // The same elements in pieces of about `most` bytes (never less than one row), so that a large tensor costs
+  // no memory of its own: on_piece gets the indices [begin, end) of one axis, one piece behind the other; a
+  // scalar is a row of one. The piece is a view that is gone after the call. Where the file is damaged, that
+  // may come out after the last piece.
+  void read_pieces(
+      std::string_view name, int64_t most,
+      const std::function<void(int axis, int64_t begin, int64_t end, const Tensor& piece)>& on_piece) const;
 
   const std::map<std::string, std::string>& metadata() const;  // of safetensors; empty for the others
   const std::string& format()
@@ -67,6 +75,7 @@ class Checkpoint {
   std::string sha256() const;  // of the file's bytes (of the index, for a sharded one); reads all of it
 
  private:
+  size_t index_of(std::string_view name) const;
   static Checkpoint open_file(const std::shared_ptr<const File>& file, const OpenOptions& options);
   std::shared_ptr<const Content> content_;
 };

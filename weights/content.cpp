@@ -2,10 +2,13 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace graft::weights {
 namespace {
+
+constexpr int64_t kPiece = 1 << 20;  // bytes
 
 uint32_t add_crc32(uint32_t crc, const void* data, size_t bytes) {
   return static_cast<uint32_t>(::crc32_z(crc, static_cast<const Bytef*>(data), bytes));
@@ -110,39 +113,75 @@ void Content::verify(size_t which) const {
   verified_[which] = true;
 }
 
+void Content::require_readable(const Entry& entry) const {
+  if (entry.problem.empty()) return;
+  file->reject("tensor ", printable(entry.name), " (", entry.stored_dtype, " ", shape_text(entry.sizes),
+               ") cannot be read: ", entry.problem);
+}
+
 Tensor Content::read(size_t i) const {
   const Entry& entry = entries[i];
-  if (!entry.problem.empty()) {
-    file->reject("tensor ", printable(entry.name), " (", entry.stored_dtype, " ", shape_text(entry.sizes),
-                 ") cannot be read: ", entry.problem);
-  }
+  require_readable(entry);
   const View& view = views[i];
   const Block& block = blocks[view.block];
-  int64_t element = size_of(entry.dtype);
-  Tensor tensor;
-  if (entry.bytes == 0) {
-    tensor = Tensor::empty(entry.shape, entry.dtype);
-  } else if (view.strides == row_major_strides(entry.sizes)) {
-    tensor = Tensor::empty(entry.shape, entry.dtype);
-    bool whole = entry.bytes == block.bytes;
-    if (!whole) verify(view.block);
-    block.file->read(block.begin + view.offset * element, tensor.raw(), entry.bytes);
-    if (whole && block.crc32) {
-      uint32_t crc = add_crc32(0, tensor.raw(), static_cast<size_t>(entry.bytes));
-      check_crc(*block.file, block.name, crc, *block.crc32);
-    }
-  } else {
-    verify(view.block);
-    int64_t span = 1;
-    for (size_t axis = 0; axis < entry.sizes.size(); ++axis)
-      span += (entry.sizes[axis] - 1) * view.strides[axis];
-    Tensor storage = Tensor::empty({span}, entry.dtype);
-    block.file->read(block.begin + view.offset * element, storage.raw(), span * element);
-    Shape strides{std::span<const int64_t>(view.strides)};
-    tensor = storage.as_strided(entry.shape, strides, 0).clone();
+  Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
+  if (entry.bytes == 0) return tensor;
+  if (view.strides != row_major_strides(entry.sizes)) {
+    read_pieces(i, kPiece, [&](int axis, int64_t begin, int64_t end, const Tensor& piece) {
+      tensor.slice(axis, begin, end).copy_from(piece);
+    });
+    return tensor;
+  }
+  bool whole = entry.bytes == block.bytes;
+  if (!whole) verify(view.block);
+  block.file->read(block.begin + view.offset * size_of(entry.dtype), tensor.raw(), entry.bytes);
+  if (whole && block.crc32) {
+    uint32_t crc = add_crc32(0, tensor.raw(), static_cast<size_t>(entry.bytes));
+    check_crc(*block.file, block.name, crc, *block.crc32);
   }
   if (entry.dtype == DType::b8) check_bools(*block.file, entry, tensor);
   return tensor;
+}
+
+// Cut along the axis with the longest stride: there the pieces lie one behind the other in the file.
+void Content::read_pieces(size_t i, int64_t most, const OnPiece& on_piece) const {
+  const Entry& entry = entries[i];
+  require_readable(entry);
+  if (entry.bytes == 0) return;
+  const View& view = views[i];
+  const Block& block = blocks[view.block];
+  int64_t element = size_of(entry.dtype);
+  std::vector<int64_t> sizes = entry.sizes, strides = view.strides;
+  if (sizes.empty()) sizes = strides = {1};  // one element: one row
+  size_t axis = 0;
+  for (size_t k = 1; k < sizes.size(); ++k) {
+    if (sizes[k] > 1 && (sizes[axis] == 1 || strides[k] > strides[axis])) axis = k;
+  }
+  int64_t inner = 1;  // elements from the first to the last of one row
+  for (size_t k = 0; k < sizes.size(); ++k) {
+    if (k != axis) inner += (sizes[k] - 1) * strides[k];
+  }
+  int64_t step = strides[axis], rows_at_once = std::max<int64_t>(1, most / element);
+  if (step > 0) rows_at_once = 1 + std::max<int64_t>(0, most / element - inner) / step;
+  bool whole = entry.bytes == block.bytes && view.strides == row_major_strides(entry.sizes);
+  if (!whole) verify(view.block);
+  uint32_t crc = 0;
+  for (int64_t begin = 0; begin < sizes[axis]; begin += rows_at_once) {
+    int64_t end = std::min(sizes[axis], begin + rows_at_once), span = (end - begin - 1) * step + inner;
+    Tensor storage = Tensor::empty({span}, entry.dtype);
+    block.file->read(block.begin + (view.offset + begin * step) * element, storage.raw(), span * element);
+    if (whole) crc = add_crc32(crc, storage.raw(), static_cast<size_t>(storage.bytes()));
+    std::vector<int64_t> here = sizes;
+    here[axis] = end - begin;
+    Tensor piece = storage.as_strided(Shape(std::span<const int64_t>(here)),
+                                      Shape(std::span<const int64_t>(strides)), 0);
+    if (entry.dtype == DType::b8) {
+      piece = piece.contiguous();
+      check_bools(*block.file, entry, piece);
+    }
+    on_piece(static_cast<int>(axis), begin, end, piece);
+  }
+  if (whole && block.crc32) check_crc(*block.file, block.name, crc, *block.crc32);
 }
 
 }  // namespace graft::weights

@@ -2,6 +2,7 @@
 // fills it without reading any element.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,8 +46,12 @@ struct Content {
   // The last step of every reader: judges types and ranks, and that names are unique.
   void finish();
   Tensor read(size_t entry) const;
+  // The tensor's elements in pieces of about `most` bytes, as Checkpoint::read_pieces says.
+  using OnPiece = std::function<void(int axis, int64_t begin, int64_t end, const Tensor& piece)>;
+  void read_pieces(size_t entry, int64_t most, const OnPiece& on_piece) const;
 
  private:
+  void require_readable(const Entry& entry) const;
   void verify(size_t block) const;
   mutable std::mutex mutex_;
   mutable std::vector<bool> verified_;

@@ -48,4 +48,24 @@ Tensor to_published(const Tensor& engine, nn::Published published) {
   return engine.contiguous();
 }
 
+void match_part(const Tensor& engine, nn::Published published, int axis, int64_t begin, int64_t end,
+                const Tensor& part, const std::function<void(const Tensor&, const Tensor&)>& f) {
+  Tensor view = engine.rank() == 0 ? engine.reshape({1}) : engine;  // in the published order of axes
+  switch (published) {
+    case nn::Published::same: break;
+    case nn::Published::conv_oihw: view = engine.permute({0, 3, 1, 2}); break;
+    case nn::Published::linear_io: view = engine.permute({1, 0}); break;
+    case nn::Published::flat_chw7: {
+      int64_t channels = engine.dim(1) / 49;
+      for (int64_t c = axis == 1 ? begin : 0; c < (axis == 1 ? end : engine.dim(1)); ++c) {
+        int64_t to = c % 49 * channels + c / 49, from = axis == 1 ? c - begin : c;
+        Tensor rows = axis == 0 ? engine.slice(0, begin, end) : engine;
+        f(rows.slice(1, to, to + 1), part.slice(1, from, from + 1));
+      }
+      return;
+    }
+  }
+  f(view.slice(axis, begin, end), part);
+}
+
 }  // namespace graft::weights

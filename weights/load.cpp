@@ -200,6 +200,38 @@ int64_t count_not_finite(const Tensor& tensor) {
   return tensor.dtype() == DType::f32 ? count(tensor.span<float>()) : count(tensor.span<double>());
 }
 
+// What all threads together hold of the file beside the values that they make of it.
+constexpr int64_t kPieces = 8 << 20;
+
+// Calls f(place, part) for the elements of `engine` and the same elements of the file's tensor, in its type.
+template <class F>
+void for_each_part(const Tensor& engine, const nn::NamedTensor& target, const Checkpoint& checkpoint,
+                   const Entry& source, F f) {
+  int64_t most = std::max<int64_t>(kPieces / threads(), 1 << 16);
+  checkpoint.read_pieces(source.name, most, [&](int axis, int64_t begin, int64_t end, const Tensor& piece) {
+    match_part(engine, target.published, axis, begin, end, piece.to(engine.dtype()), f);
+  });
+}
+
+// The file's tensor in the network's layout and type.
+Tensor read_as(const nn::NamedTensor& target, const Checkpoint& checkpoint, const Entry& source) {
+  DType dtype = target.value().dtype();
+  if (target.published == nn::Published::same && source.dtype == dtype) return checkpoint.read(source.name);
+  Tensor value = Tensor::empty(target.value().shape(), dtype);
+  for_each_part(value, target, checkpoint, source,
+                [](const Tensor& place, const Tensor& part) { place.copy_from(part); });
+  return value;
+}
+
+// Whether the file's tensor has the same bits.
+bool holds(const Tensor& value, const nn::NamedTensor& target, const Checkpoint& checkpoint,
+           const Entry& source) {
+  bool equal = true;
+  for_each_part(value, target, checkpoint, source,
+                [&](const Tensor& place, const Tensor& part) { equal = equal && bit_equal(place, part); });
+  return equal;
+}
+
 std::string plural(size_t n, std::string_view what) {
   return str(n, " ", what, n == 1 ? "" : "s");
 }
@@ -211,46 +243,56 @@ LoadReport load(nn::Module& module, const Checkpoint& checkpoint, const NameMap&
   LoadReport report = std::move(match.report);
   if (!report.complete()) return report;
 
-  // Everything is read and converted before the first tensor of the network changes.
+  // Everything is read and converted before the first tensor of the network changes. A tensor that is in the
+  // file under a second name, too, is compared with the first, and not kept.
   const auto& tensors = match.tensors();
   std::vector<Tensor> values(tensors.size());
   std::vector<LoadRow> rows(tensors.size());
-  parallel_for(static_cast<int64_t>(tensors.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      auto i = static_cast<size_t>(k);
-      const Entry* source = match.source(i);
-      if (!source) continue;
-      const nn::NamedTensor& t = tensors[i];
-      values[i] = to_engine(checkpoint.read(source->name), t.published).to(t.value().dtype());
-      rows[i] = {source->name,      t.name,
-                 source->shape,     source->dtype,
-                 values[i].dtype(), std::string(to_text(t.published)),
-                 sha256(values[i]), count_not_finite(values[i])};
-    }
+  auto for_each_source = [&](bool twins, const std::function<void(size_t, const Entry&)>& f) {
+    parallel_for(static_cast<int64_t>(tensors.size()), 1, [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+        if (match.source(i) && match.twin(i).has_value() == twins) f(i, *match.source(i));
+      }
+    });
+  };
+  for_each_source(false, [&](size_t i, const Entry& source) {
+    const nn::NamedTensor& t = tensors[i];
+    values[i] = read_as(t, checkpoint, source);
+    rows[i] = {source.name,       t.name,
+               source.shape,      source.dtype,
+               values[i].dtype(), std::string(to_text(t.published)),
+               sha256(values[i]), count_not_finite(values[i])};
+  });
+  std::vector<uint8_t> equal(tensors.size(), 1);
+  for_each_source(true, [&](size_t i, const Entry& source) {
+    size_t first = *match.twin(i);
+    equal[i] = holds(values[first], tensors[i], checkpoint, source);
+    rows[i] = rows[first];
+    rows[i].source = source.name;
+    rows[i].target = tensors[i].name;
+    rows[i].from = source.dtype;
   });
   for (size_t i = 0; i < tensors.size(); ++i) {
-    auto first = match.twin(i);
-    if (!first || rows[i].sha256 == rows[*first].sha256) continue;
-    std::string why = str("differs from ", printable(tensors[*first].name), ", to which the network ties it");
+    if (equal[i]) continue;
+    const std::string& first = tensors[*match.twin(i)].name;
+    std::string why = str("differs from ", printable(first), ", to which the network ties it");
     if (match.waived(tensors[i].name)) {
       report.waived.push_back({tensors[i].name, why});
-      rows[i].transform = str("tied to ", tensors[*first].name);
-      rows[i].sha256 = rows[*first].sha256;
-      values[i] = values[*first];
+      rows[i].transform = str("tied to ", first);
     } else {
       report.mismatched.push_back({tensors[i].name, "", to_text(rows[i].shape), why});
     }
   }
   if (!report.complete()) return report;
   for (size_t i = 0; i < tensors.size(); ++i) {
-    if (match.source(i)) {
-      tensors[i].set_value(values[i].to(tensors[i].value().device()));
-      if (rows[i].not_finite > 0) {
-        report.warnings.push_back(str(printable(rows[i].source), ": ", rows[i].not_finite, " of ",
-                                      values[i].numel(), " values are NaN or infinite"));
-      }
-      report.rows.push_back(std::move(rows[i]));
+    if (!match.source(i)) continue;
+    if (values[i].defined()) tensors[i].set_value(values[i].to(tensors[i].value().device()));
+    if (rows[i].not_finite > 0) {
+      report.warnings.push_back(str(printable(rows[i].source), ": ", rows[i].not_finite, " of ",
+                                    rows[i].shape.numel(), " values are NaN or infinite"));
     }
+    report.rows.push_back(std::move(rows[i]));
+    values[i] = Tensor();
   }
   for (size_t i = 0; i < tensors.size(); ++i) {
     if (const nn::NamedTensor* other = match.tied(i)) {

@@ -114,13 +114,18 @@ class MergeQueue {
 
 class Bpe : public WordModel {
  public:
-  Bpe(const Vocabulary& vocabulary, MergeTable merges, const BpeOptions& options, int32_t unknown)
-      : merges_(std::move(merges)) {
+  Bpe(const Vocabulary& vocabulary, MergeTable table, const Merges& merges, const BpeOptions& options,
+      int32_t unknown)
+      : merges_(std::move(table)) {
+    for (const auto& [left, right] : merges) note_joins(left, right);
     for (size_t b = 0; b < 256; ++b) {
       std::string token;
       append_utf8(token, char_of_byte(static_cast<uint8_t>(b)));
       inside_[b] = static_cast<int32_t>(vocabulary.id_of(token).value_or(unknown));
       last_[b] = static_cast<int32_t>(vocabulary.id_of(token + options.end_of_word).value_or(unknown));
+      if (b >= 0x80 || vocabulary.id_of(token)) continue;
+      joins_[b].fill(true);  // a byte without a token of its own: its neighbours may meet
+      for (auto& row : joins_) row[b] = true;
     }
     if (!options.ignore_merges) return;
     for (int64_t id = 0; id < vocabulary.size(); ++id)
@@ -128,26 +133,50 @@ class Bpe : public WordModel {
   }
 
   void encode(std::span<const Char> word, std::vector<Token>& out) const override {
-    constexpr size_t kShort = 64;
     if (!words_.empty() && whole_word(word, out)) return;
-    if (4 * word.size() <= kShort) {
-      std::array<Symbol, kShort> symbols;
-      std::array<uint32_t, kShort> origin;
-      const size_t n = start(word, symbols, origin);
-      merge_short(std::span(symbols).first(n));
-      finish(word, std::span(symbols).first(n), origin, out);
-    } else {
-      size_t bytes = 0;
-      for (const Char& c : word) bytes += c.code < 0x80 ? 1 : c.code < 0x800 ? 2 : c.code < 0x10000 ? 3 : 4;
-      std::vector<Symbol> symbols(bytes);
-      std::vector<uint32_t> origin(bytes);
-      const size_t n = start(word, symbols, origin);
-      merge_long(std::span(symbols).first(n));
-      finish(word, std::span(symbols).first(n), origin, out);
+    // A long word is taken in parts where it can be: no merge reaches over a place between two ASCII
+    // characters that no merge joins.
+    size_t begin = 0;
+    for (size_t i = 1; i < word.size() && word.size() > kShort / 4; ++i) {
+      const char32_t a = word[i - 1].code, b = word[i].code;
+      // The last character may have an end mark of its own.
+      if (a >= 0x80 || b >= 0x80 || i + 1 == word.size() || joins_[a][b]) continue;
+      encode_part(word.subspan(begin, i - begin), false, out);
+      begin = i;
     }
+    encode_part(word.subspan(begin), true, out);
   }
 
  private:
+  static constexpr size_t kShort = 64;
+
+  void encode_part(std::span<const Char> part, bool ends_word, std::vector<Token>& out) const {
+    if (4 * part.size() <= kShort) {
+      std::array<Symbol, kShort> symbols;
+      std::array<uint32_t, kShort> origin;
+      const size_t n = start(part, ends_word, symbols, origin);
+      merge_short(std::span(symbols).first(n));
+      finish(part, std::span(symbols).first(n), origin, out);
+    } else {
+      size_t bytes = 0;
+      for (const Char& c : part) bytes += c.code < 0x80 ? 1 : c.code < 0x800 ? 2 : c.code < 0x10000 ? 3 : 4;
+      std::vector<Symbol> symbols(bytes);
+      std::vector<uint32_t> origin(bytes);
+      const size_t n = start(part, ends_word, symbols, origin);
+      merge_long(std::span(symbols).first(n));
+      finish(part, std::span(symbols).first(n), origin, out);
+    }
+  }
+
+  // Notes which ASCII characters stand left and right of the place that a merge closes.
+  void note_joins(const std::string& left, const std::string& right) {
+    const std::u32string a = to_utf32(left), b = to_utf32(right);
+    if (a.empty() || b.empty()) return;
+    const int last = byte_of_char(a.back()), first = byte_of_char(b.front());
+    if (last >= 0 && last < 0x80 && first >= 0 && first < 0x80)
+      joins_[static_cast<size_t>(last)][static_cast<size_t>(first)] = true;
+  }
+
   bool whole_word(std::span<const Char> word, std::vector<Token>& out) const {
     int32_t node = Trie::kRoot;
     std::string bytes;
@@ -165,21 +194,27 @@ class Bpe : public WordModel {
   }
 
   // A symbol for each byte that is a token; origin: the character of the word that it is of.
-  size_t start(std::span<const Char> word, std::span<Symbol> symbols, std::span<uint32_t> origin) const {
+  size_t start(std::span<const Char> word, bool ends_word, std::span<Symbol> symbols,
+               std::span<uint32_t> origin) const {
     size_t n = 0;
     std::string bytes;
+    auto put = [&](uint8_t byte, size_t i, bool last) {
+      const int32_t id = last ? last_[byte] : inside_[byte];
+      if (id < 0) return;
+      symbols[n] = {id, kEnd, n > 0 ? static_cast<uint32_t>(n - 1) : kEnd, {}};
+      if (n > 0) symbols[n - 1].next = static_cast<uint32_t>(n);
+      origin[n++] = static_cast<uint32_t>(i);
+    };
     for (size_t i = 0; i < word.size(); ++i) {
+      const bool last = ends_word && i + 1 == word.size();
+      if (word[i].code < 0x80) {
+        put(static_cast<uint8_t>(word[i].code), i, last);
+        continue;
+      }
       bytes.clear();
       append_utf8(bytes, word[i].code);
-      for (size_t k = 0; k < bytes.size(); ++k) {
-        const auto byte = static_cast<uint8_t>(bytes[k]);
-        const bool last = i + 1 == word.size() && k + 1 == bytes.size();
-        const int32_t id = last ? last_[byte] : inside_[byte];
-        if (id < 0) continue;
-        symbols[n] = {id, kEnd, n > 0 ? static_cast<uint32_t>(n - 1) : kEnd, {}};
-        if (n > 0) symbols[n - 1].next = static_cast<uint32_t>(n);
-        origin[n++] = static_cast<uint32_t>(i);
-      }
+      for (size_t k = 0; k < bytes.size(); ++k)
+        put(static_cast<uint8_t>(bytes[k]), i, last && k + 1 == bytes.size());
     }
     for (size_t i = 0; i + 1 < n; ++i) symbols[i].with_next = merges_(symbols[i].id, symbols[i + 1].id);
     return n;
@@ -235,7 +270,8 @@ class Bpe : public WordModel {
   }
 
   MergeTable merges_;
-  std::array<int32_t, 256> inside_{}, last_{};  // by byte; -1: no token
+  std::array<int32_t, 256> inside_{}, last_{};        // by byte; -1: no token
+  std::array<std::array<bool, 0x80>, 0x80> joins_{};  // by ASCII byte and the next one
   Trie words_;
 };
 
@@ -264,7 +300,7 @@ std::unique_ptr<WordModel> make_bpe(const Vocabulary& vocabulary, const Merges& 
                    "\" is not in the vocabulary");
     unknown = static_cast<int32_t>(*found);
   }
-  return std::make_unique<Bpe>(vocabulary, std::move(table), options, unknown);
+  return std::make_unique<Bpe>(vocabulary, std::move(table), merges, options, unknown);
 }
 
 Merges read_merges(const std::string& text, const std::string& path) {

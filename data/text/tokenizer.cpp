@@ -14,8 +14,10 @@ using Tokens = std::vector<Token>;
 
 Tokens tokens_of(const TokenizerPipeline& p, std::string_view text) {
   Tokens out;
+  Text characters = to_text(text);
+  out.reserve(characters.size());  // seldom more, and what stays unused is never touched
   p.added.scan(
-      to_text(text), p.trim.on, p.normalize, [&](Token t) { out.push_back(t); },
+      std::move(characters), p.trim.on, p.normalize, [&](Token t) { out.push_back(t); },
       [&](Text&& part) {
         if (part.empty()) return;
         Words words{std::move(part), {}};

@@ -19,7 +19,7 @@ void Trie::grow() {
 bool Trie::insert(std::u32string_view word, int32_t value) {
   int32_t node = kRoot;
   for (char32_t c : word) {
-    int32_t next = step(node, c);
+    int32_t next = find(node, c);
     if (next == kNone) {
       if (2 * (used_ + 1) > slots_.size()) grow();
       next = static_cast<int32_t>(values_.size());
@@ -29,6 +29,10 @@ bool Trie::insert(std::u32string_view word, int32_t value) {
       while (slots_[slot].key != 0) slot = (slot + 1) & mask_;
       slots_[slot] = {key, next};
       ++used_;
+      if (node == kRoot && c < kFirst) {
+        first_.resize(kFirst, kNone);
+        first_[c] = next;
+      }
     }
     node = next;
   }

@@ -18,17 +18,22 @@ class Trie {
 
   // The node for one more character, or kNone.
   int32_t step(int32_t node, char32_t c) const {
-    const uint64_t key = key_of(node, c);
-    for (size_t slot = hash(key) & mask_;; slot = (slot + 1) & mask_) {
-      if (slots_[slot].key == key) return slots_[slot].child;
-      if (slots_[slot].key == 0) return kNone;
-    }
+    if (node == kRoot && c < kFirst) return first_.empty() ? kNone : first_[c];
+    return find(node, c);
   }
   // Of the word that ends at this node, or kNone.
   int32_t value(int32_t node) const { return values_[static_cast<size_t>(node)]; }
   bool empty() const { return values_.size() == 1; }
 
  private:
+  static constexpr char32_t kFirst = 0x2600;  // most first characters, SentencePiece's space among them
+  int32_t find(int32_t node, char32_t c) const {
+    const uint64_t key = key_of(node, c);
+    for (size_t slot = hash(key) & mask_;; slot = (slot + 1) & mask_) {
+      if (slots_[slot].key == key) return slots_[slot].child;
+      if (slots_[slot].key == 0) return kNone;
+    }
+  }
   struct Slot {
     uint64_t key = 0;  // 0: free
     int32_t child = 0;
@@ -42,6 +47,7 @@ class Trie {
   void grow();
 
   std::vector<Slot> slots_;
+  std::vector<int32_t> first_;  // the root's children below kFirst
   std::vector<int32_t> values_;
   size_t mask_ = 0, used_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 
 #include "data/text/unicode_tables.h"
 
@@ -38,6 +39,23 @@ int combining_class(char32_t c) {
   return value != 0 && in(kNoClass, c) ? 0 : value;
 }
 
+// Orders `marks`, which stand at `out`, by class and stably. Many by counting: a run may be as long as the
+// text.
+void sort_by_class(const Text& marks, Text::iterator out) {
+  if (marks.size() == 1) return;
+  if (marks.size() < 32) {
+    std::stable_sort(out, out + static_cast<int64_t>(marks.size()), [](const Char& a, const Char& b) {
+      return combining_class(a.code) < combining_class(b.code);
+    });
+    return;
+  }
+  std::array<size_t, 257> begin{};
+  for (const Char& c : marks) ++begin[static_cast<size_t>(combining_class(c.code)) + 1];
+  for (size_t k = 1; k < begin.size(); ++k) begin[k] += begin[k - 1];
+  for (const Char& c : marks)
+    out[static_cast<int64_t>(begin[static_cast<size_t>(combining_class(c.code))]++)] = c;
+}
+
 constexpr char32_t kUndecomposed = 0x11938;  // since Unicode 13; the reference leaves it whole
 
 // The full decomposition, in canonical order.
@@ -70,9 +88,7 @@ void decompose(Text& text, bool compatibility) {
     while (end < out.size() && combining_class(out[end].code) != 0) ++end;
     const auto first = out.begin() + static_cast<int64_t>(i), last = out.begin() + static_cast<int64_t>(end);
     const Text before(first, last);
-    std::stable_sort(first, last, [](const Char& a, const Char& b) {
-      return combining_class(a.code) < combining_class(b.code);
-    });
+    sort_by_class(before, first);
     // As in the reference, the parts of the original keep their order, but for marks that were part of the
     // starter.
     const bool separate = i == 0 || before[0].begin != out[i - 1].begin;

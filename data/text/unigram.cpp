@@ -21,24 +21,55 @@ class Unigram : public WordModel {
           static_cast<double>(static_cast<float>(options.lowest) - static_cast<float>(kUnknownPenalty));
     bytes_.fill(-1);
     for (size_t id = 0; id < pieces.size(); ++id) {
-      scores_.push_back(pieces[id].score);
-      user_defined_.push_back(pieces[id].user_defined);
+      scores_.push_back({pieces[id].score, pieces[id].user_defined});
       if (pieces[id].found_in_text) trie_.insert(to_utf32(pieces[id].text), static_cast<int32_t>(id));
       if (int byte = byte_token(pieces[id].text); byte >= 0)
         bytes_[static_cast<size_t>(byte)] = static_cast<int64_t>(id);
     }
   }
 
+  // Every path goes through a place that no piece reaches over, such as the beginning of a word: what lies
+  // before it is settled there, and the sum of its scores is all that goes on.
   void encode(std::span<const Char> word, std::vector<Token>& out) const override {
-    std::vector<Node> best(word.size() + 1);
-    for (size_t i = 0; i < word.size(); ++i) extend(word, i, best);
-    // Back along the best path.
-    std::vector<std::pair<size_t, size_t>> cuts;
-    for (size_t end = word.size(); end > 0; end = best[end].begin) cuts.emplace_back(best[end].begin, end);
+    Lattice lattice;
+    lattice.best.emplace_back();
     bool after_unknown = false;
-    for (size_t k = cuts.size(); k-- > 0;) {
-      const auto [begin, end] = cuts[k];
-      const int64_t id = best[end].id;
+    for (size_t i = 0; i < word.size(); ++i) {
+      if (i > lattice.from && lattice.reach == i) {
+        settle(word, lattice, i, after_unknown, out);
+        lattice.best = {{.score = lattice.best[i - lattice.from].score}};
+        lattice.from = i;
+      }
+      extend(word, i, lattice);
+    }
+    settle(word, lattice, word.size(), after_unknown, out);
+  }
+
+ private:
+  // The best way to get to a place between two characters.
+  struct Node {
+    double score = 0;
+    uint32_t begin = UINT32_MAX;  // of its last piece; none so far
+    int32_t id = 0;
+  };
+
+  // The places from `from` on that have been reached so far, the last of them `reach`.
+  struct Lattice {
+    std::vector<Node> best;
+    size_t from = 0, reach = 0;
+    std::vector<std::pair<size_t, size_t>> cuts;  // settle's own
+  };
+
+  // The tokens of the best path to `to`.
+  void settle(std::span<const Char> word, Lattice& lattice, size_t to, bool& after_unknown,
+              std::vector<Token>& out) const {
+    auto node = [&](size_t place) -> const Node& { return lattice.best[place - lattice.from]; };
+    lattice.cuts.clear();
+    for (size_t end = to; end > lattice.from; end = node(end).begin)
+      lattice.cuts.emplace_back(node(end).begin, end);
+    for (size_t k = lattice.cuts.size(); k-- > 0;) {
+      const auto [begin, end] = lattice.cuts[k];
+      const int64_t id = node(end).id;
       const bool unknown = id == options_.unknown;
       if (unknown && options_.byte_fallback) {
         put_bytes(word.subspan(begin, end - begin), out);
@@ -51,22 +82,19 @@ class Unigram : public WordModel {
     }
   }
 
- private:
-  // The best way to get to a place between two characters.
-  struct Node {
-    double score = 0;
-    uint32_t begin = UINT32_MAX;  // of its last piece; none so far
-    int32_t id = 0;
-  };
-
-  void offer(Node& node, double score, size_t begin, int32_t id) const {
+  void offer(Lattice& lattice, size_t end, double score, size_t begin, int32_t id) const {
+    if (end > lattice.reach) {
+      lattice.reach = end;
+      lattice.best.resize(end - lattice.from + 1);
+    }
+    Node& node = lattice.best[end - lattice.from];
     if (options_.sums_in_float) score = static_cast<double>(static_cast<float>(score));
     if (node.begin == UINT32_MAX || score > node.score) node = {score, static_cast<uint32_t>(begin), id};
   }
 
   // All pieces that begin at i.
-  void extend(std::span<const Char> word, size_t i, std::vector<Node>& best) const {
-    const double here = best[i].score;
+  void extend(std::span<const Char> word, size_t i, Lattice& lattice) const {
+    const double here = lattice.best[i - lattice.from].score;
     bool single = false;
     int32_t node = Trie::kRoot;
     size_t bytes = 0;
@@ -78,16 +106,16 @@ class Unigram : public WordModel {
       bytes += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
       const int32_t id = trie_.value(node);
       if (id == Trie::kNone) continue;
-      double score = scores_[static_cast<size_t>(id)];
-      if (user_defined_[static_cast<size_t>(id)]) {
+      auto [score, user_defined] = scores_[static_cast<size_t>(id)];
+      if (user_defined) {
         const auto product = static_cast<float>(bytes) * static_cast<float>(options_.highest);
         score = static_cast<double>(product) - 0.1;
       }
-      offer(best[end], score + here, i, id);
+      offer(lattice, end, score + here, i, id);
       single = single || end == i + 1;
     }
     if (single) return;
-    offer(best[i + 1], unknown_score_ + here, i, static_cast<int32_t>(options_.unknown));
+    offer(lattice, i + 1, unknown_score_ + here, i, static_cast<int32_t>(options_.unknown));
   }
 
   void put_bytes(std::span<const Char> part, std::vector<Token>& out) const {
@@ -101,8 +129,11 @@ class Unigram : public WordModel {
   UnigramOptions options_;
   double unknown_score_ = 0;
   Trie trie_;
-  std::vector<double> scores_;
-  std::vector<bool> user_defined_;
+  struct Score {
+    double score;
+    bool user_defined;
+  };
+  std::vector<Score> scores_;  // by id
   std::array<int64_t, 256> bytes_{};
 };
 

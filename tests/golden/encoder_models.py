@@ -1,6 +1,7 @@
 """References for BERT and RoBERTa, from the real transformers on random weights.
 
-    encoder_models.py OUT       narrow variants, small enough to be committed (tests/golden/encoders/)
+    encoder_models.py tiny OUT      narrow variants, small enough to be committed (tests/golden/encoders/)
+    encoder_models.py full OUT      BERT-base and RoBERTa-base (tests/parity/encoder_parity.sh)
 
 Needs `pip install torch==1.13.1 transformers==4.36.2 safetensors`. For each network a folder OUT/NAME:
 
@@ -77,23 +78,43 @@ def write(out, name, net, golden, safetensors, rename=lambda k: k):
     print(name, sum(p.numel() for p in net.parameters()), "parameters")
 
 
-def texts(padding, types):
-    """Three texts of 9, 6 and 4 tokens; with types: pairs."""
-    ids = torch.randint(3, 37, (3, 9))
-    mask = (torch.arange(9) < torch.tensor([[9], [6], [4]])).long()
+def texts(padding, types, lengths=(9, 6, 4), vocabulary=37):
+    """A text of each length; with types: pairs."""
+    count, ends = max(lengths), torch.tensor(lengths)[:, None]
+    ids = torch.randint(3, vocabulary, (len(lengths), count))
+    mask = (torch.arange(count) < ends).long()
     inputs = {"input_ids": torch.where(mask == 1, ids, padding), "attention_mask": mask}
     if types:
-        inputs["token_type_ids"] = ((torch.arange(9) >= torch.tensor([[5], [3], [2]])) & (mask == 1)).long()
+        inputs["token_type_ids"] = ((torch.arange(count) >= (ends + 1) // 2) & (mask == 1)).long()
     return inputs
 
 
 def masked(inputs):
     """Every third token is to be found again."""
-    labels = torch.where((torch.arange(9) % 3 == 1) & (inputs["attention_mask"] == 1), inputs["input_ids"], -100)
-    return {**inputs, "labels": labels}
+    third = torch.arange(inputs["input_ids"].shape[1]) % 3 == 1
+    return {**inputs, "labels": torch.where(third & (inputs["attention_mask"] == 1), inputs["input_ids"], -100)}
 
 
-def main(out):
+def full(out):
+    """As transformers initialises them, but for norms that are not the identity and biases that are not 0."""
+    roberta = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, pad_token_id=1, layer_norm_eps=1e-5)
+    for seed, (name, make, config, safetensors) in enumerate((
+        ("bert-base-words", BertForMaskedLM, BertConfig(), False),
+        ("bert-base-classes", BertForSequenceClassification, BertConfig(num_labels=3), True),
+        ("roberta-base-words", RobertaForMaskedLM, roberta, True),
+    )):
+        torch.manual_seed(seed)
+        net = make(config).eval()
+        for key, p in net.named_parameters():
+            norm = key.endswith("weight") and p.dim() == 1
+            if p.dim() == 1:
+                nn.init.normal_(p, 1.0 if norm else 0.0, 0.1 if norm else 0.02)
+        inputs = texts(config.pad_token_id, config.type_vocab_size > 1, (33, 20), config.vocab_size)
+        inputs = masked(inputs) if name.endswith("words") else {**inputs, "labels": torch.tensor([2, 0])}
+        write(out, name, net, references(net, **inputs), safetensors)
+
+
+def tiny(out):
     # Files that TensorFlow's were converted to call the norms' tensors gamma and beta.
     old = lambda k: k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
     plain, pad1 = BertConfig(**SIZES), RobertaConfig(**SIZES, pad_token_id=1, type_vocab_size=1, layer_norm_eps=1e-5)
@@ -116,6 +137,6 @@ def main(out):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3 or sys.argv[1] not in ("tiny", "full"):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    {"tiny": tiny, "full": full}[sys.argv[1]](Path(sys.argv[2]))

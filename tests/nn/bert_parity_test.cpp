@@ -19,21 +19,6 @@ std::string encoder_folder(const std::string& name) {
   return str(source_dir(), "/tests/golden/encoders/", name);
 }
 
-TextBatch texts_of(const DecoderGolden& golden) {
-  TextBatch texts;
-  texts.ids = golden.inputs.at("input_ids");
-  if (golden.inputs.count("token_type_ids")) texts.types = golden.inputs.at("token_type_ids");
-  texts.lengths = lengths_of_mask(golden.inputs.at("attention_mask"));
-  return texts;
-}
-
-DecoderParity compare(Bert& network, const DecoderGolden& golden) {
-  TextBatch texts = texts_of(golden);
-  return compare_with(
-      network, golden, [&] { return network.forward(texts); },
-      [&](const Var& logits) { return network.loss(logits, golden.inputs.at("labels")); });
-}
-
 std::unique_ptr<Bert> widened(Bert& network, int64_t classes) {
   auto wide = std::make_unique<Bert>(network.config, network.task, classes, 0, DType::f64);
   auto from = named_tensors(network), to = named_tensors(*wide);

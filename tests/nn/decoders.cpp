@@ -164,6 +164,21 @@ DecoderParity compare(nn::T5& network, const DecoderGolden& golden) {
       [&](const Var& logits) { return nn::T5::loss(logits, labels); });
 }
 
+nn::TextBatch texts_of(const DecoderGolden& golden) {
+  nn::TextBatch texts;
+  texts.ids = golden.inputs.at("input_ids");
+  if (golden.inputs.count("token_type_ids")) texts.types = golden.inputs.at("token_type_ids");
+  texts.lengths = nn::lengths_of_mask(golden.inputs.at("attention_mask"));
+  return texts;
+}
+
+DecoderParity compare(nn::Bert& network, const DecoderGolden& golden) {
+  nn::TextBatch texts = texts_of(golden);
+  return compare_with(
+      network, golden, [&] { return network.forward(texts); },
+      [&](const Var& logits) { return network.loss(logits, golden.inputs.at("labels")); });
+}
+
 void check_bars(const DecoderParity& p) {
   CHECK_MESSAGE(p.logits.value <= 1e-5, p.logits.name << ": " << p.logits.value);
   CHECK_MESSAGE(p.block.value <= 1e-5, p.block.name << ": " << p.block.value);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "nn/generate.h"
+#include "nn/models/bert.h"
 #include "nn/models/gpt2.h"
 #include "nn/models/t5.h"
 #include "tests/nn/parity.h"
@@ -38,6 +39,8 @@ DecoderParity compare_with(nn::Module& network, const DecoderGolden& golden,
                            const std::function<Var()>& forward, const std::function<Var(const Var&)>& loss);
 DecoderParity compare(nn::Gpt2& network, const DecoderGolden& golden);
 DecoderParity compare(nn::T5& network, const DecoderGolden& golden);
+DecoderParity compare(nn::Bert& network, const DecoderGolden& golden);
+nn::TextBatch texts_of(const DecoderGolden& golden);
 
 // What the issue asks for: 1e-5, and of gradients 1e-4.
 void check_bars(const DecoderParity& parity);

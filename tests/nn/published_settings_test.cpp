@@ -57,6 +57,7 @@ TEST_CASE("published settings: batch norm") {
     if (std::string_view(s.name).ends_with("b6") || std::string_view(s.name) == "tf_efficientnet_b7")
       continue;  // as its neighbours
     CAPTURE(s.name);
+    NoInit quick;
     auto network = make_classifier(s.name, 2);
     int64_t norms = 0;
     for_each_layer<BatchNorm2d>(*network, [&](const std::string& name, BatchNorm2d& bn) {
@@ -78,6 +79,7 @@ TEST_CASE("published settings: EfficientNet's channels are multiples of 8, at mo
       {"efficientnet_b7", {32, 48, 80, 160, 224, 384, 640}}};
   for (const auto& [name, channels] : published) {
     CAPTURE(name);
+    NoInit quick;
     auto network = make_classifier(name, 2);
     for (size_t row = 0; row < channels.size(); ++row) {
       std::string first = str("features.", row + 1, ".0.block.", row == 0 ? 2 : 3, ".1.weight");

@@ -150,6 +150,44 @@ TEST_CASE("load: batch norm counters may be missing; nothing else may") {
   CHECK(report.rows.size() == 5);
 }
 
+namespace {
+
+// One parameter under two names.
+struct TiedNet : nn::Module {
+  nn::Parameter words{random_tensor({5, 3}, 1, DType::f32)};
+  void parts(nn::Parts& p) override { p("words.weight", words)("head.weight", words); }
+};
+
+}  // namespace
+
+TEST_CASE("load: a tied tensor may be in the file under either name, or under both with equal values") {
+  TempDir folder;
+  Tensor value = random_tensor({5, 3}, 9, DType::f32), other = value.clone();
+  other.data<float>()[14] = 0;
+  auto file = [&](const std::vector<SavedTensor>& tensors) {
+    weights::save_torch_zip(folder / "tied.pth", tensors);
+    return Checkpoint::open(folder / "tied.pth");
+  };
+  SavedTensor words{"words.weight", value}, head{"head.weight", value.clone()};
+  for (const std::vector<SavedTensor>& tensors :
+       {std::vector<SavedTensor>{words}, {head}, {words, head}, {head, words}}) {
+    TiedNet net;
+    auto report = load(net, file(tensors)).require_complete();
+    CHECK(bit_equal(net.words.var.value(), value));
+    REQUIRE(report.rows.size() == 2);
+    for (const weights::LoadRow& row : report.rows) CHECK(row.sha256 == sha256(value));
+  }
+  TiedNet net;
+  Checkpoint differs = file({words, {"head.weight", other}});
+  check_throws<DataError>([&] { load(net, differs).require_complete(); },
+                          {"head.weight", "differs from words.weight, to which the network ties it"});
+  CHECK(bit_equal(net.words.var.value(), TiedNet().words.var.value()));
+  auto report = load(net, differs, {.waive = {"head.weight"}}).require_complete();
+  CHECK(bit_equal(net.words.var.value(), value));
+  CHECK(report.rows[1].transform == "tied to words.weight");
+  CHECK(report.rows[1].sha256 == sha256(value));
+}
+
 TEST_CASE("load: values that are not finite are counted") {
   TempDir folder;
   Net net(1);
