@@ -17,9 +17,10 @@ constexpr uint32_t kNoRank = UINT32_MAX;
 constexpr uint32_t kEnd = UINT32_MAX;
 
 struct Merged {
-  uint32_t rank = kNoRank;
-  int32_t id = 0;
+  uint32_t rank;
+  int32_t id;
 };
+constexpr Merged kNoMerge{kNoRank, 0};
 
 // (left id, right id) -> rank and result.
 class MergeTable {
@@ -42,7 +43,7 @@ class MergeTable {
  private:
   struct Slot {
     uint64_t key = 0;
-    Merged merged;  // no rank: free
+    Merged merged = kNoMerge;  // free
   };
   static uint64_t key(int32_t left, int32_t right) {
     return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
@@ -57,9 +58,9 @@ class MergeTable {
 };
 
 // A token on its way, in a list: what it would become with the next one stands with it.
-struct Symbol {
-  int32_t id = 0;
-  uint32_t next = kEnd, previous = kEnd;
+struct Symbol {  // without starting values: an array for every word must cost nothing
+  int32_t id;
+  uint32_t next, previous;
   Merged with_next;
 };
 
@@ -151,6 +152,11 @@ class Bpe : public WordModel {
   static constexpr size_t kShort = 64;
 
   void encode_part(std::span<const Char> part, bool ends_word, std::vector<Token>& out) const {
+    if (part.size() == 1 && part[0].code < 0x80) {
+      const int32_t id = (ends_word ? last_ : inside_)[part[0].code];
+      if (id >= 0) out.push_back({id, part[0].begin, part[0].end});
+      return;
+    }
     if (4 * part.size() <= kShort) {
       std::array<Symbol, kShort> symbols;
       std::array<uint32_t, kShort> origin;
@@ -201,7 +207,7 @@ class Bpe : public WordModel {
     auto put = [&](uint8_t byte, size_t i, bool last) {
       const int32_t id = last ? last_[byte] : inside_[byte];
       if (id < 0) return;
-      symbols[n] = {id, kEnd, n > 0 ? static_cast<uint32_t>(n - 1) : kEnd, {}};
+      symbols[n] = {id, kEnd, n > 0 ? static_cast<uint32_t>(n - 1) : kEnd, kNoMerge};
       if (n > 0) symbols[n - 1].next = static_cast<uint32_t>(n);
       origin[n++] = static_cast<uint32_t>(i);
     };
@@ -227,9 +233,9 @@ class Bpe : public WordModel {
     s.id = s.with_next.id;
     s.next = gone.next;
     gone.id = -1;
-    gone.with_next = {};
+    gone.with_next = kNoMerge;
     if (s.next != kEnd) symbols[s.next].previous = at;
-    s.with_next = s.next != kEnd ? merges_(s.id, symbols[s.next].id) : Merged{};
+    s.with_next = s.next != kEnd ? merges_(s.id, symbols[s.next].id) : kNoMerge;
     if (s.previous != kEnd) symbols[s.previous].with_next = merges_(symbols[s.previous].id, s.id);
   }
 

@@ -1,6 +1,7 @@
 #include "data/text/text.h"
 
 #include "core/error.h"
+#include "core/pages.h"
 #include "data/text/tokenizer.h"
 
 namespace graft::data {
@@ -43,7 +44,7 @@ Text to_text(std::string_view utf8) {
   if (utf8.size() > size_t{1} << 31)
     fail<UsageError>("encode: a text of ", utf8.size(), " bytes; at most 2 GiB at once");
   Text text;
-  text.reserve(utf8.size());
+  reserve_large(text, utf8.size());
   for (size_t i = 0; i < utf8.size();) {
     const auto index = static_cast<uint32_t>(text.size());
     if (const auto byte = static_cast<unsigned char>(utf8[i]); byte < 0x80) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/pages.h"
 #include "data/text/pipeline.h"
 #include "data/text/unicode.h"
 
@@ -15,7 +16,7 @@ using Tokens = std::vector<Token>;
 Tokens tokens_of(const TokenizerPipeline& p, std::string_view text) {
   Tokens out;
   Text characters = to_text(text);
-  out.reserve(characters.size());  // seldom more, and what stays unused is never touched
+  reserve_large(out, characters.size());  // seldom more, and what stays unused is never touched
   p.added.scan(
       std::move(characters), p.trim.on, p.normalize, [&](Token t) { out.push_back(t); },
       [&](Text&& part) {
@@ -67,10 +68,10 @@ Encoding assemble(const Template& parts_of, bool add_special, std::span<const To
                   std::span<const Token> second) {
   Encoding e;
   const size_t most = first.size() + second.size() + parts_of.size();
-  e.ids.reserve(most);
-  e.type_ids.reserve(most);
-  e.offsets.reserve(most);
-  e.sequence.reserve(most);
+  reserve_large(e.ids, most);
+  reserve_large(e.type_ids, most);
+  reserve_large(e.offsets, most);
+  reserve_large(e.sequence, most);
   e.special.reserve(most);
   auto put = [&](const Token& t, int64_t type, int8_t sequence) {
     e.ids.push_back(t.id);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/pages.h"
 #include "data/text/unicode.h"
 
 namespace graft::data {
@@ -175,7 +176,7 @@ Normalizer sentencepiece_normalizer(SentencePieceRules rules) {
   for (const std::u32string& word : rules.user_defined) taken_as_is->insert(word, 1);
   return [rules = std::move(rules), taken_as_is](Text& text) {
     Text out;
-    out.reserve(text.size() + 1);
+    reserve_large(out, text.size() + 1);
     bool after_space = rules.collapse_spaces;  // and so is the text's beginning
     bool started = false;
     for (size_t i = 0; i < text.size();) {

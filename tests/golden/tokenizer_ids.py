@@ -303,8 +303,29 @@ def differences(name, part, block, ids_file):
                 print(f"{name} {part} {block}: {ascii(text)}\n  graft      {ours.strip()}\n  reference  {' '.join(map(str, theirs))}")
 
 
+def sentences(ids_folder):
+    """For tests/parity/tokenizers.sh: each line of sentences.txt by each reference, beside the ids that graft wrote."""
+    texts = open(os.path.join(ids_folder, "sentences.txt"), encoding="utf-8").read().split("\n")[:-1]
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        published(folder)
+        for r in references(folder):
+            if r.name.startswith("tiny"):
+                continue
+            ours = open(os.path.join(ids_folder, f"sentences {r.name}")).read().split("\n")[:-1]
+            theirs = [" ".join(map(str, ids)) for ids in r.encode_many(texts)]
+            differ = [i for i in range(len(texts)) if len(ours) != len(texts) or ours[i] != theirs[i]]
+            for i in differ[:10]:
+                print(f"{r.name}: {ascii(texts[i])}\n  graft      {ours[i]}\n  reference  {theirs[i]}")
+            print(f"{r.name}: {len(texts)} sentences, {sum(len(t.split()) for t in theirs)} tokens, {len(differ)} sentences differ")
+            wrong += len(differ)
+    sys.exit(wrong > 0)
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] == "differences":
         differences(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    elif len(sys.argv) > 1 and sys.argv[1] == "sentences":
+        sentences(sys.argv[2])
     else:
         main()

@@ -196,6 +196,25 @@ TEST_CASE("tokenizers: write the blocks that differ" * doctest::skip()) {
   }
 }
 
+// For the same script: the ids of each line of sentences.txt in GRAFT_PARITY, by each published vocabulary.
+TEST_CASE("tokenizers: write the ids of sentences" * doctest::skip()) {
+  GRAFT_NEEDS_ASSETS();
+  REQUIRE(!env::parity().empty());
+  TokenizerFolders folders;
+  EncodeOptions plain;
+  plain.add_special = false;
+  for (const char* name : {"bert_uncased", "bert_cased", "gpt2", "roberta", "clip", "t5"}) {
+    const Tokenizer t = folders.open(name);
+    std::ifstream in(env::parity() + "/sentences.txt");
+    std::ofstream out(str(env::parity(), "/sentences ", name));
+    for (std::string line; std::getline(in, line);) {
+      std::string row;
+      for (int64_t id : t.encode(line, plain).ids) row += str(row.empty() ? "" : " ", id);
+      out << row << '\n';
+    }
+  }
+}
+
 TEST_CASE("K1: text that is not UTF-8 is read as Python's decode with replacement reads it") {
   TokenizerFolders folders;
   const std::string r = "\xEF\xBF\xBD";
