@@ -65,7 +65,9 @@ void Generate::read_prompt(const transfer::Language& language) {
   if (prompt.empty()) return;
   std::filesystem::path path = weights;
   if (!std::filesystem::is_directory(path)) path = path.parent_path();
-  tokenizer = data::open_tokenizer(path.empty() ? "." : path.string());
+  transfer::FileContents files = transfer::carried_files(weights);
+  tokenizer = files.empty() ? data::open_tokenizer(path.empty() ? "." : path.string())
+                            : data::open_tokenizer_files(weights, files);
   tokenizer->require_rows(language.model->vocabulary(), language.family);
   tokens = tokenizer->encode(prompt).ids;
 }
@@ -161,7 +163,9 @@ void add_generate(CLI::App& app, Action& action) {
   command->footer(kExamples);
   auto generate = std::make_shared<Generate>();
   nn::Generation& how = generate->how;
-  command->add_option("--weights", generate->weights, "a published model's folder, or a file of weights")
+  command
+      ->add_option("--weights", generate->weights,
+                   "a published model's folder, a file of weights, or a model.graft")
       ->required()
       ->type_name("PATH");
   command->add_option("--heads", generate->heads, "of attention, where no config.json says it")

@@ -28,7 +28,9 @@ const char* const kExamples =
     "  graft tune flowers --model resnet50 --weights resnet50.pth --strategy partial:1 --epochs 12\n"
     "  graft tune flowers --model squeezenet1_0 --strategy scratch --lr 0.05 --out from-nothing\n"
     "  graft tune reviews.csv --weights bert-base-uncased --strategy full\n"
-    "  graft tune trec --weights roberta-base --strategy partial:2 --max-length 64";
+    "  graft tune trec --weights roberta-base --strategy partial:2 --max-length 64\n"
+    "  graft tune pairs.tsv --weights t5-small --strategy full      (columns source and target)\n"
+    "  graft tune book.txt --weights gpt2 --strategy partial:2 --max-length 256";
 
 struct Tune {
   transfer::TuneOptions options;
@@ -114,6 +116,10 @@ void Tune::add_table_options(CLI::App& command) {
       ->type_name("F");
   command.add_flag("--header", header, "the table's first row names the columns");
   command.add_flag("--no-header", no_header, "the table's first row is data already");
+  command
+      .add_option("--task", options.task,
+                  "of texts: classes, or language: GPT-2 goes on with a text, T5 turns sources into targets")
+      ->type_name("T");
   command.add_option("--max-length", options.max_length, "tokens of a text that are read")->type_name("N");
 }
 

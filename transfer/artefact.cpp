@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 #include "nn/models/registry.h"
+#include "transfer/language.h"
 #include "transfer/text_source.h"
 #include "weights/load.h"
 #include "weights/save.h"
@@ -104,13 +105,20 @@ void make_text_network(const Reader& reader, const std::string& path, Artefact& 
   } catch (const Json::exception& e) {
     fail<DataError>(path, ": metadata \"graft.text\" does not hold what it should: ", e.what());
   }
-  auto network = make_text_classifier(config, static_cast<int64_t>(out.labels.size()), 0);
+  std::unique_ptr<nn::TextNetwork> network;
+  if (out.samples == Samples::tokens) {
+    network = make_language_task(config);
+  } else {
+    network = make_text_classifier(config, static_cast<int64_t>(out.labels.size()), 0);
+  }
   if (auto* bert = dynamic_cast<nn::BertClassifier*>(network.get())) bert->new_pooler = new_pooler;
   out.tokenizer = data::open_tokenizer_files(path, out.text.files);
   out.tokenizer->require_rows(network->vocabulary(), out.model);
-  GRAFT_CHECK_AS(DataError, out.text.max_length >= 1 && out.text.max_length <= network->most_tokens(), path,
-                 ": texts of ", out.text.max_length, " tokens; the network has ", network->most_tokens(),
-                 " positions");
+  GRAFT_CHECK_AS(DataError,
+                 out.text.max_length >= 1 &&
+                     (network->most_tokens() == 0 || out.text.max_length <= network->most_tokens()),
+                 path, ": texts of ", out.text.max_length, " tokens; the network has ",
+                 network->most_tokens(), " positions");
   out.network = std::move(network);
 }
 

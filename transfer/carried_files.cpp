@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "data/table_cells.h"
 #include "data/text/tokenizer.h"
+#include "weights/checkpoint.h"
 
 namespace graft::transfer {
 namespace {
@@ -59,6 +60,15 @@ FileContents published_files(const std::string& path, bool tokenizer) {
   if (tokenizer) out = data::tokenizer_files(folder.string());
   out["config.json"] = data::read_text_file(config.string());
   return out;
+}
+
+FileContents carried_files(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return {};
+  auto file = weights::Checkpoint::open(path);
+  auto files = file.metadata().find("graft.files");
+  if (files == file.metadata().end()) return {};
+  return files_from_json(path + ": metadata \"graft.files\"", files->second);
 }
 
 std::string to_json(const FileContents& files) {

@@ -14,6 +14,9 @@ using FileContents = std::map<std::string, std::string>;  // by name
 // numbers, the config alone.
 FileContents published_files(const std::string& path, bool tokenizer = true);
 
+// What a model.graft carries; empty for any other file or a folder.
+FileContents carried_files(const std::string& path);
+
 // {"vocab.txt": {"text": "..."}, "spiece.model": {"base64": "..."}}: as text where it is UTF-8.
 std::string to_json(const FileContents& files);
 // Throws DataError, beginning with `where`.

@@ -185,12 +185,50 @@ weights::NameMap t5_names() {
   return names;
 }
 
+std::unique_ptr<nn::LanguageTask> make_language_task(const Config& config, std::optional<uint64_t> seed) {
+  if (config.one_of("model_type", {"gpt2", "t5"}) == "gpt2")
+    return std::make_unique<nn::Gpt2Task>(gpt2_config(config), seed);
+  return std::make_unique<nn::T5Task>(t5_config(config), seed);
+}
+
+PublishedLanguage load_language_task(const std::string& path) {
+  fs::path folder = fs::is_directory(path) ? fs::path(path) : fs::path(path).parent_path();
+  Config config = Config::read((folder / "config.json").string());
+  PublishedLanguage out;
+  out.family = config.one_of("model_type", {"gpt2", "t5"});
+  out.network = make_language_task(config);
+  out.report =
+      weights::load(*out.network, Checkpoint::open(path), out.family == "gpt2" ? gpt2_names() : t5_names());
+  out.report.require_complete();
+  out.network->eval();
+  return out;
+}
+
+namespace {
+
+// What tune left: config and tokenizer are inside.
+Language load_tuned(const Checkpoint& checkpoint) {
+  const auto& metadata = checkpoint.metadata();
+  auto samples = metadata.find("graft.samples"), files = metadata.find("graft.files");
+  bool writes = samples != metadata.end() && samples->second == "tokens" && files != metadata.end();
+  GRAFT_CHECK_AS(DataError, writes, printable(checkpoint.path()),
+                 ": this model.graft is of a classifier, which writes no texts; see graft predict");
+  FileContents contents = files_from_json(checkpoint.path() + ": metadata \"graft.files\"", files->second);
+  Config config = Config::parse(checkpoint.path() + ", config.json", contents["config.json"]);
+  std::string family = config.one_of("model_type", {"gpt2", "t5"});
+  if (family == "gpt2") return loaded<nn::Gpt2>(family, gpt2_config(config), checkpoint, gpt2_names());
+  return loaded<nn::T5>(family, t5_config(config), checkpoint, t5_names());
+}
+
+}  // namespace
+
 Language load_language(const std::string& path, int64_t heads) {
   bool folder = fs::is_directory(path);
   fs::path beside = (folder ? fs::path(path) : fs::path(path).parent_path()) / "config.json";
   GRAFT_CHECK_AS(DataError, !folder || fs::exists(beside), printable(path),
                  ": no config.json; a folder of a published model has one");
   Checkpoint checkpoint = Checkpoint::open(path);
+  if (checkpoint.metadata().contains("graft.model")) return load_tuned(checkpoint);
   if (fs::exists(beside)) {
     Config config = Config::read(beside.string());
     std::string family = config.one_of("model_type", {"gpt2", "t5"});

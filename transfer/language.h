@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "nn/models/gpt2.h"
-#include "nn/models/t5.h"
+#include "nn/models/language_task.h"
+#include "transfer/carried_files.h"
 #include "weights/config.h"
 #include "weights/load.h"
 
@@ -28,14 +28,26 @@ nn::T5Config t5_config(const weights::Checkpoint& checkpoint);
 weights::NameMap gpt2_names();
 weights::NameMap t5_names();
 
+// The task that trains such a network, for the config.json of GPT-2 or T5, with starting values by `seed`;
+// without one zeros, to be loaded.
+std::unique_ptr<nn::LanguageTask> make_language_task(const weights::Config& config,
+                                                     std::optional<uint64_t> seed = {});
+struct PublishedLanguage {
+  std::unique_ptr<nn::LanguageTask> network;
+  std::string family;
+  weights::LoadReport report;
+};
+// From a folder with config.json.
+PublishedLanguage load_language_task(const std::string& path);
+
 struct Language {
   std::string family;  // "gpt2", "t5"
   std::unique_ptr<nn::LanguageModel> model;
   weights::LoadReport report;
 };
-// From a folder, a file beside a config.json, or a file alone. In evaluation mode, on the CPU. Throws
-// DataError for anything that is missing or does not fit, with the report; UsageError where `heads` is
-// needed.
+// From a folder, a file beside a config.json, a file alone, or a model.graft that tune wrote. In evaluation
+// mode, on the CPU. Throws DataError for anything that is missing or does not fit, with the report;
+// UsageError where `heads` is needed.
 Language load_language(const std::string& path, int64_t heads = 0);
 
 }  // namespace graft::transfer

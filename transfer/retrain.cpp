@@ -48,7 +48,8 @@ class Run {
     reset_peak_memory(device);
     auto classes = static_cast<int64_t>(train_->labelled().classes.size());
     bool keep = options_.strategy.kind == Strategy::Kind::scratch || options_.recipe.keep_head;
-    if (!keep || network_.classes() != classes) network_.replace_head(classes, options_.seed);
+    if (classes > 0 && (!keep || network_.classes() != classes))
+      network_.replace_head(classes, options_.seed);
     place(network_, options_.compute);
     std::vector<Rule> rules = rules_of(options_.strategy, network_, options_.recipe);
     rules.insert(rules.end(), options_.rules.begin(), options_.rules.end());

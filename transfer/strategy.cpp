@@ -8,6 +8,9 @@ std::vector<Rule> rules_of(const Strategy& strategy, nn::Headed& network, const 
   using Kind = Strategy::Kind;
   if (strategy.kind == Kind::scratch) return {{"*", Freeze::trainable}};
 
+  GRAFT_CHECK_AS(
+      UsageError, strategy.kind != Kind::head || !network.head_parts().empty(),
+      "strategy head: this network writes texts and has no head to replace; use partial:N or full");
   std::vector<Rule> rules;
   if (strategy.kind == Kind::full) {
     rules.push_back({"*", Freeze::trainable, recipe.body_lr_scale});

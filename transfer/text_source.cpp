@@ -26,7 +26,7 @@ Config config_beside(const std::string& path) {
 }
 
 // Names beyond the trunk's that are waived: the new head, and the heads of other tasks.
-weights::NameMap names_for(const std::string& family, const nn::TextClassifier& network) {
+weights::NameMap names_for(const std::string& family, const nn::TextNetwork& network) {
   weights::NameMap names;
   std::vector<std::string> heads = {"classifier.*", "score.*", "cls.*", "qa_outputs.*", "lm_head.*"};
   if (family == "gpt2") {
@@ -46,8 +46,7 @@ std::string text_family(const std::string& path) {
   return family_of(config_beside(path));
 }
 
-std::unique_ptr<nn::TextClassifier> make_text_classifier(const Config& config, int64_t classes,
-                                                         uint64_t seed) {
+std::unique_ptr<nn::TextNetwork> make_text_classifier(const Config& config, int64_t classes, uint64_t seed) {
   std::string family = family_of(config);
   if (family == "gpt2") return std::make_unique<nn::Gpt2Classifier>(gpt2_config(config), classes, seed);
   if (family == "t5") config.reject("model_type", "bert, roberta or gpt2: T5 answers in words");

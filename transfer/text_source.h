@@ -18,11 +18,11 @@ std::string text_family(const std::string& path);
 
 // A network for this config.json, with starting values by `seed`. Throws DataError for a family that
 // classifies no texts.
-std::unique_ptr<nn::TextClassifier> make_text_classifier(const weights::Config& config, int64_t classes,
-                                                         uint64_t seed);
+std::unique_ptr<nn::TextNetwork> make_text_classifier(const weights::Config& config, int64_t classes,
+                                                      uint64_t seed);
 
 struct PublishedText {
-  std::unique_ptr<nn::TextClassifier> network;
+  std::unique_ptr<nn::TextNetwork> network;
   std::string family;
   FileContents files;
   weights::LoadReport report;

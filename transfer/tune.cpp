@@ -2,10 +2,14 @@
 
 #include <filesystem>
 #include <optional>
+#include <tuple>
 
 #include "core/file.h"
+#include "data/table_cells.h"
 #include "data/text_dataset.h"
 #include "nn/models/registry.h"
+#include "transfer/language.h"
+#include "transfer/language_data.h"
 #include "transfer/retrain.h"
 #include "transfer/score.h"
 #include "transfer/source.h"
@@ -123,6 +127,88 @@ Job text_job(const TuneOptions& options, const Strategy& strategy, Recipe& recip
   return job;
 }
 
+// The running texts of GPT-2: blocks; held out is a file of its own, or the last blocks.
+void take_blocks(const TuneOptions& options, const data::Tokenizer& tokenizer, Job& job) {
+  data::TextFiles files = data::find_text_files(options.data);
+  auto blocks = [&](const std::string& file) {
+    std::vector<int64_t> tokens = tokenizer.encode(data::read_text_file(file)).ids;
+    return std::make_unique<BlockExamples>(std::move(tokens), job.text.max_length, file);
+  };
+  std::unique_ptr<BlockExamples> train = blocks(files.train);
+  if (files.test.empty()) {
+    std::tie(job.train, job.test) = train->held_out(options.test_share);
+  } else {
+    job.test = blocks(files.test);
+    job.train = std::move(train);
+  }
+}
+
+// T5's sources and targets; held out is a file of its own, or a part by seed.
+void take_pairs(const TuneOptions& options, const data::Tokenizer& tokenizer, Job& job) {
+  data::TextFiles files = data::find_text_files(options.data);
+  std::vector<data::TextRow> train = data::read_text_pairs(files.train, options.table).rows, test;
+  if (files.test.empty()) {
+    std::tie(train, test) = data::split_rows(train, options.test_share, options.seed);
+  } else {
+    test = data::read_text_pairs(files.test, options.table).rows;
+  }
+  auto learned = std::make_unique<PairExamples>(train, tokenizer, job.text.max_length);
+  auto held_out = std::make_unique<PairExamples>(test, tokenizer, job.text.max_length);
+  if (int64_t cut = learned->truncated() + held_out->truncated(); cut > 0)
+    job.notes.push_back(str(cut, " sources or targets are longer than ", job.text.max_length,
+                            " tokens: the end was cut off"));
+  job.train = std::move(learned);
+  job.test = std::move(held_out);
+}
+
+Job language_job(const TuneOptions& options, const Strategy& strategy, Recipe& recipe) {
+  constexpr int64_t kT5Length = 512;
+  bool scratch = strategy.kind == Strategy::Kind::scratch;
+  Job job;
+  job.samples = Samples::tokens;
+  job.text.files = published_files(options.weights);
+  if (scratch) {
+    auto config = weights::Config::parse(options.weights + ", config.json", job.text.files["config.json"]);
+    job.model = text_family(options.weights);
+    job.network = make_language_task(config, options.seed);
+  } else {
+    PublishedLanguage start = load_language_task(options.weights);
+    job.model = start.family;
+    job.network = std::move(start.network);
+    job.report = std::move(start.report);
+  }
+  auto& network = dynamic_cast<nn::LanguageTask&>(*job.network);
+  data::Tokenizer tokenizer = data::open_tokenizer_files(options.weights, job.text.files);
+  tokenizer.require_rows(network.vocabulary(), job.model);
+  job.text.max_length = network.most_tokens() > 0 ? length_limit(options, network.most_tokens())
+                        : options.max_length > 0  ? options.max_length
+                                                  : kT5Length;
+  if (job.model == "t5") {
+    take_pairs(options, tokenizer, job);
+  } else {
+    take_blocks(options, tokenizer, job);
+  }
+  Recipe usual = default_text_recipe(strategy, false);
+  // A row of logits for each token is as long as the vocabulary: batches of about 2048 tokens.
+  if (job.model == "gpt2") usual.batch = static_cast<int>(std::max<int64_t>(1, 2048 / job.text.max_length));
+  if (job.model == "t5") usual.learning_rate = 3e-4;
+  recipe = recipe_of(options, usual);
+  return job;
+}
+
+bool is_language_job(const TuneOptions& options) {
+  GRAFT_CHECK_AS(UsageError, options.task.empty() || options.task == "classes" || options.task == "language",
+                 "unknown task ", printable(options.task), "; there are classes and language");
+  std::string family = text_family(options.weights);
+  bool writes = family == "t5" || family == "gpt2";
+  GRAFT_CHECK_AS(UsageError, options.task != "language" || writes, "task language: ", family,
+                 " writes no texts; GPT-2 and T5 do");
+  GRAFT_CHECK_AS(UsageError, options.task != "classes" || family != "t5",
+                 "task classes: T5 answers in words; give it sources and targets");
+  if (!options.task.empty()) return options.task == "language";
+  return family == "t5" || (family == "gpt2" && data::find_text_files(options.data).train.ends_with(".txt"));
+}
+
 // Loads the file that was just written and scores it: it must say of every sample what the network in memory
 // says.
 double rescore(const std::string& path, const Examples& test, const Evaluation& expected,
@@ -196,7 +282,9 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
                  " starts from published weights: give their file");
   std::string path = options.out.empty() ? "" : prepare_folder(options.out);
 
-  Job job = texts ? text_job(options, strategy, recipe) : picture_job(options, strategy, recipe, on_progress);
+  Job job = !texts                     ? picture_job(options, strategy, recipe, on_progress)
+            : is_language_job(options) ? language_job(options, strategy, recipe)
+                                       : text_job(options, strategy, recipe);
   check(recipe, strategy);
   double load_seconds = watch.seconds();
 

@@ -28,8 +28,11 @@ struct TuneOptions {
   double test_share = 0.2;        // held out, by seed, where the folder has no test/ or val/
   Compute compute = {};           // the device that trains and scores, and its precision
   data::TableOptions table = {};  // of texts: the columns
-  int64_t max_length = 0;         // of texts: tokens that are read; 0: as many as the network has positions
-  bool cache = true;              // features may be kept in env::cache(); false: in memory only
+  // Of texts: "classes", or "language": GPT-2 goes on with a running text, T5 turns sources into targets.
+  // Empty: language of T5 and of GPT-2 with a .txt file, else classes.
+  std::string task = "";
+  int64_t max_length = 0;  // of texts: tokens that are read; 0: as many as the network has positions
+  bool cache = true;       // features may be kept in env::cache(); false: in memory only
 };
 
 // Is this a job on texts? It has no network's name, and its weights lie beside a config.json.

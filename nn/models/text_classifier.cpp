@@ -44,14 +44,14 @@ TextBatch unpacked(const Tensor& batch) {
   return out;
 }
 
-void TextClassifier::compute_on(Device device, DType precision) {
+void TextNetwork::compute_on(Device device, DType precision) {
   GRAFT_CHECK_AS(UsageError, precision == dtype(), "texts are computed in ", dtype(), "; leave --precision ",
                  precision, " out");
   Headed::compute_on(device, precision);
 }
 
 BertClassifier::BertClassifier(const BertConfig& config, int64_t classes, uint64_t seed, DType dtype)
-    : TextClassifier(dtype), net(config, BertTask::classes, classes, seed, dtype), classes_(classes) {}
+    : TextNetwork(dtype), net(config, BertTask::classes, classes, seed, dtype), classes_(classes) {}
 
 Var BertClassifier::forward(const Var& batch) {
   return seen(net.classify(net.sentence(net.encoder.forward(unpacked(batch.value())))));
@@ -93,7 +93,7 @@ int64_t BertClassifier::most_tokens() const {
 }
 
 Gpt2Classifier::Gpt2Classifier(const Gpt2Config& c, int64_t classes, uint64_t seed, DType dtype)
-    : TextClassifier(dtype), config(c), transformer(c, seed, dtype) {
+    : TextNetwork(dtype), config(c), transformer(c, seed, dtype) {
   replace_head(classes, seed);
   start(*this, seed);
 }

@@ -15,11 +15,11 @@ namespace graft::nn {
 Tensor packed(const TextBatch& texts);
 TextBatch unpacked(const Tensor& batch);
 
-// A classifier of texts, with what has to be known of it to make its batches.
-class TextClassifier : public Headed {
+// A network of texts, with what has to be known of it to make its batches.
+class TextNetwork : public Headed {
  public:
   virtual int64_t vocabulary() const = 0;
-  // The most tokens of a text.
+  // The most tokens of a text; 0: any number.
   virtual int64_t most_tokens() const = 0;
   bool recordable() const override { return false; }
   // In the type of its tensors only: throws UsageError for bf16.
@@ -29,7 +29,7 @@ class TextClassifier : public Headed {
   using Headed::Headed;
 };
 
-class BertClassifier : public TextClassifier {
+class BertClassifier : public TextNetwork {
  public:
   BertClassifier(const BertConfig& config, int64_t classes, uint64_t seed = 0, DType dtype = DType::f32);
   void parts(Parts& p) override { net.parts(p); }
@@ -54,7 +54,7 @@ class BertClassifier : public TextClassifier {
   int64_t classes_;
 };
 
-class Gpt2Classifier : public TextClassifier {
+class Gpt2Classifier : public TextNetwork {
  public:
   Gpt2Classifier(const Gpt2Config& config, int64_t classes, uint64_t seed = 0, DType dtype = DType::f32);
   void parts(Parts& p) override { p("transformer", transformer)("score", *score_); }

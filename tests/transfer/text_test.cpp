@@ -4,7 +4,7 @@
 
 #include "core/file.h"
 #include "nn/models/text_classifier.h"
-#include "tests/support.h"
+#include "tests/transfer/text_shop.h"
 #include "transfer/artefact.h"
 #include "transfer/certificate.h"
 #include "transfer/features.h"
@@ -18,89 +18,6 @@
 using namespace graft;
 using namespace graft::test;
 using namespace graft::transfer;
-
-namespace {
-
-const char* const kBert =
-    R"({"model_type": "bert", "vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "intermediate_size": 24, "max_position_embeddings": 12,
-        "hidden_dropout_prob": 0.0})";
-const char* const kRoberta =
-    R"({"model_type": "roberta", "vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "intermediate_size": 24, "max_position_embeddings": 14,
-        "type_vocab_size": 1, "pad_token_id": 1, "hidden_dropout_prob": 0.0})";
-const char* const kGpt2 =
-    R"({"model_type": "gpt2", "vocab_size": 20, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 12,
-        "resid_pdrop": 0.0})";
-const std::vector<std::string> kWords = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad",
-                                         "film",  "book",  "a",     "the",   "very",   "was",  "is",
-                                         "it",    "and",   "plot",  "music", "so",     "but"};
-
-// A folder as published: BERT's files; the others' words come from the same vocabulary through a
-// tokenizer.json, so that one task serves all.
-std::string tokenizer_json() {
-  std::string vocabulary;
-  for (size_t i = 0; i < kWords.size(); ++i) vocabulary += str(i ? "," : "", "\"", kWords[i], "\":", i);
-  return str(R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,)",
-             R"("pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":null,"decoder":null,)",
-             R"("model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##",)",
-             R"("max_input_chars_per_word":100,"vocab":{)", vocabulary, "}}}");
-}
-
-struct Shop {
-  TempDir dir;
-  TuneOptions options;
-
-  explicit Shop(const std::string& config, const std::string& strategy, bool with_head = true) {
-    std::filesystem::create_directories(dir / "net");
-    std::filesystem::create_directories(dir / "data");
-    write_file(dir / "net/config.json", config);
-    if (config == kBert) {
-      std::string lines;
-      for (const std::string& word : kWords) lines += word + "\n";
-      write_file(dir / "net/vocab.txt", lines);
-    } else {
-      write_file(dir / "net/tokenizer.json", tokenizer_json());
-    }
-    auto network = make_text_classifier(weights::Config::parse("config.json", config), 2, 3);
-    for (const nn::NamedTensor& t : nn::named_parameters(*network)) {
-      if (t.value().rank() != 2) continue;
-      for (float& v : t.value().span<float>()) v *= 6;
-    }
-    std::vector<weights::SavedTensor> tensors;
-    for (weights::SavedTensor& t : weights::published_tensors(*network)) {
-      bool head = t.name.starts_with("classifier") || t.name.starts_with("score");
-      bool pooler = t.name.find("pooler") != std::string::npos;
-      if (with_head || (!head && !pooler)) tensors.push_back(std::move(t));
-    }
-    weights::save_safetensors(dir / "net/model.safetensors", tensors);
-    write_texts("train.tsv", 60);
-    write_texts("dev.tsv", 30);
-    options.data = dir / "data";
-    options.weights = dir / "net";
-    options.strategy = strategy;
-    options.out = dir / "out";
-    options.cache = false;
-    options.settings = {{"batch", "8"}};
-  }
-
-  // The class is whether the text is good or bad.
-  void write_texts(const std::string& name, int count) const {
-    std::string text = "sentence\tlabel\n";
-    for (int i = 0; i < count; ++i) {
-      Rng rng(7, static_cast<uint64_t>(name.size()), static_cast<uint64_t>(i));
-      int words = 2 + static_cast<int>(rng.below(6)),
-          at = static_cast<int>(rng.below(static_cast<uint32_t>(words)));
-      for (int w = 0; w < words; ++w)
-        text +=
-            str(w ? " " : "", w == at ? kWords[5 + static_cast<size_t>(i % 2)] : kWords[7 + rng.below(13)]);
-      text += str("\t", i % 2 ? "negative" : "positive", "\n");
-    }
-    write_file(dir / ("data/" + name), text);
-  }
-};
-
-}  // namespace
 
 TEST_CASE("texts: every strategy learns, what is frozen stays, and model.graft says the same") {
   struct Case {

@@ -21,6 +21,7 @@ Json evaluation(const Evaluation& test) {
   json["accuracy"] = number(test.accuracy);
   json["count"] = test.count;
   json["loss"] = number(test.loss);
+  if (test.samples == Samples::tokens) json["perplexity"] = number(std::exp(test.loss));
   return json;
 }
 

@@ -16,7 +16,8 @@ std::string score_line(const std::string& model, const std::string& strategy, co
   return str(printable(model), ", ", printable(strategy), ": ", percent(test.accuracy), " of ",
              counted(test.count, str("held-out ", what.one), str("held-out ", what.many)),
              " right (95 % interval ", percent(low, 0), " to ", percent(high, 0), "), loss ",
-             short_number(test.loss));
+             short_number(test.loss),
+             test.samples == Samples::tokens ? ", perplexity " + short_number(std::exp(test.loss)) : "");
 }
 
 std::string padded(std::string text, int width, bool to_the_right = false) {
