@@ -1,6 +1,7 @@
 // What belongs to published weights and to no tensor of theirs: batch norm's epsilon and momentum, the size
 // of the pictures, the filter that resizes them, the constants that normalise them, rounded channel counts.
 // The values are those of torchvision 0.14.1 (weights IMAGENET1K_V1) and of timm 0.6.13.
+#include "nn/models/mobilenet_v2.h"
 #include "nn/models/registry.h"
 #include "tests/support.h"
 #include "transfer/source.h"
@@ -91,5 +92,17 @@ TEST_CASE("published settings: EfficientNet's channels are multiples of 8, at mo
       }
       CHECK_MESSAGE(seen, first);
     }
+  }
+}
+
+TEST_CASE("published settings: MobileNetV2's channels at other widths") {
+  for (auto [width, count] :
+       {std::pair{0.35, 1'677'128}, {0.5, 1'968'680}, {0.75, 2'636'424}, {1.4, 6'108'776}}) {
+    CAPTURE(width);
+    NoInit quick;
+    MobileNetV2Config config;
+    config.width = width;
+    MobileNetV2 network(config, 1000);
+    CHECK(parameter_count(network) == count);
   }
 }

@@ -17,6 +17,21 @@ void replace(std::string& name, const std::string& from, const std::string& to) 
 
 }  // namespace
 
+TEST_CASE("BERT's config.json: what it says is read, what it does not say is as in transformers") {
+  auto of = [](const std::string& json) {
+    return transfer::bert_config(weights::Config::parse("config.json", json));
+  };
+  for (const char* family : {"bert", "roberta"}) {
+    CAPTURE(family);
+    nn::BertConfig c = of(str(R"({"model_type": ")", family, R"("})"));
+    CHECK(c.eps == 1e-12);
+    CHECK(c.activation == nn::Nonlinearity::gelu);
+    c = of(str(R"({"layer_norm_eps": 1e-05, "hidden_act": "gelu_new", "model_type": ")", family, R"("})"));
+    CHECK(c.eps == 1e-5);
+    CHECK(c.activation == nn::Nonlinearity::gelu_tanh);
+  }
+}
+
 TEST_CASE("BERT's names: bert. or nothing before them, gamma and beta or weight and bias") {
   std::string published = str(source_dir(), "/tests/golden/encoders/bert-classes");
   transfer::TextEncoder right = transfer::load_text_encoder(published);

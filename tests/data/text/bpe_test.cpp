@@ -30,3 +30,26 @@ TEST_CASE("BPE: a word that is a token is taken whole where the file says so, an
     CHECK(ids(no, "ab") == Ids{0, 1});
   }
 }
+
+TEST_CASE("GPT-2's words: contractions are words of their own in lower case only") {
+  TempDir dir;
+  std::ofstream(dir / "vocab.json")
+      << R"({"'":0,"s":1,"S":2,"x":3,"'s":4,"'S":5,"sx":6,"Sx":7,"t":8,"T":9,"'t":10,"'T":11,"<|endoftext|>":12})";
+  std::ofstream(dir / "merges.txt") << "s x\nS x\n' s\n' S\n' t\n' T\n";
+  Tokenizer t = open_tokenizer(dir.path());
+  using Ids = std::vector<int64_t>;
+  CHECK(t.encode("'sx").ids == Ids{4, 3});  // 's and x
+  CHECK(t.encode("'Sx").ids == Ids{0, 7});  // ' and Sx
+  CHECK(t.encode("'t").ids == Ids{10});
+  CHECK(t.encode("'T").ids == Ids{0, 9});
+}
+
+TEST_CASE("BPE: a line of merges.txt is two tokens, and one with more spaces is refused") {
+  TempDir dir;
+  std::ofstream(dir / "vocab.json") << R"({"a":0,"b":1,"c":2,"ab":3,"abc":4,"<|endoftext|>":5})";
+  for (const char* line : {"a b c", "ab  c", " a b", "a b "}) {
+    CAPTURE(line);
+    std::ofstream(dir / "merges.txt") << "a b\n" << line << "\n";
+    check_throws<DataError>([&] { open_tokenizer(dir.path()); }, {"merges.txt, line 2", "two tokens"});
+  }
+}
