@@ -30,6 +30,7 @@ Var silu(const Var& x);
 // 1 / (1 + exp(-x)).
 Var sigmoid(const Var& x);
 Var tanh(const Var& x);
+Var exp(const Var& x);
 
 // x [..., I], weight [O, I], bias [O] or undefined -> [..., O]: x weight^T + bias.
 Var linear(const Var& x, const Var& weight, const Var& bias = {});

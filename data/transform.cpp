@@ -15,6 +15,8 @@ void check(const Preprocess& p) {
                  " is not between 0 and ", kMaxSide);
   GRAFT_CHECK_AS(DataError, p.crop >= 1 && p.crop <= 4096, "preprocess: crop ", p.crop,
                  " is not between 1 and 4096");
+  GRAFT_CHECK_AS(DataError, !p.squash || p.resize == p.crop, "preprocess: squashes to ", p.resize,
+                 " pixels, but the input has ", p.crop);
   for (size_t c = 0; c < 3; ++c) {
     GRAFT_CHECK_AS(DataError, std::isfinite(p.mean[c]), "preprocess: mean of channel ", c, " is not finite");
     GRAFT_CHECK_AS(DataError, std::isfinite(p.std[c]) && p.std[c] > 0, "preprocess: std of channel ", c,
@@ -50,6 +52,7 @@ void normalise(const Image& image, const Preprocess& p, bool mirror, float* out)
 
 // The evaluation's pixels: resized and cropped, computing no pixel that the crop drops.
 Image middle(const Image& image, const Preprocess& p) {
+  if (p.squash) return resize(image, p.crop, p.crop, p.interpolation);
   Size size{image.width, image.height};
   if (p.resize > 0) size = shorter_side_to(p.resize, size);
   Box box = center_box(p.crop, size);
@@ -76,7 +79,7 @@ int64_t up_to(int64_t n, Rng& rng) {
 std::string to_json(const Preprocess& p) {
   auto triple = [](const std::array<float, 3>& v) { return str("[", v[0], ",", v[1], ",", v[2], "]"); };
   return str("{\"resize\":", p.resize, ",\"crop\":", p.crop, ",\"interpolation\":\"", p.interpolation,
-             "\",\"mean\":", triple(p.mean), ",\"std\":", triple(p.std), "}");
+             "\",\"mean\":", triple(p.mean), ",\"std\":", triple(p.std), p.squash ? ",\"squash\":true}" : "}");
 }
 
 Preprocess preprocess_from_json(std::string_view text) {
@@ -104,8 +107,8 @@ Preprocess preprocess_from_json(std::string_view text) {
     return out;
   };
   for (const auto& [name, value] : json.items()) {
-    bool known =
-        name == "resize" || name == "crop" || name == "interpolation" || name == "mean" || name == "std";
+    bool known = name == "resize" || name == "crop" || name == "interpolation" || name == "mean" ||
+                 name == "std" || name == "squash";
     GRAFT_CHECK_AS(DataError, known, "preprocess: unknown field \"", printable(name), "\"");
   }
   Preprocess p;
@@ -120,6 +123,10 @@ Preprocess preprocess_from_json(std::string_view text) {
   }
   p.mean = triple("mean");
   p.std = triple("std");
+  if (json.contains("squash")) {
+    GRAFT_CHECK_AS(DataError, json["squash"].is_boolean(), "preprocess: \"squash\" is neither true nor false");
+    p.squash = json["squash"].get<bool>();
+  }
   check(p);
   return p;
 }

@@ -22,6 +22,9 @@ struct Preprocess {
   Interpolation interpolation = Interpolation::bilinear;
   std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  // of red, green, blue in 0..1
   std::array<float, 3> std = {0.229f, 0.224f, 0.225f};
+  // Both sides become `resize` pixels, which `crop` equals, whatever the picture's shape: nothing is cut off
+  // and everything is squeezed.
+  bool squash = false;
   bool operator==(const Preprocess&) const = default;
 };
 
@@ -31,7 +34,7 @@ inline constexpr Preprocess kImageNet{};
 inline constexpr Preprocess kCifar{.resize = 32, .crop = 32};
 
 // {"resize":256,"crop":224,"interpolation":"bilinear","mean":[...],"std":[...]}, always the same text for
-// equal values.
+// equal values; "squash":true stands at the end where it is.
 std::string to_json(const Preprocess& preprocess);
 // Reads that back. Throws DataError that names the field for unknown, missing or senseless ones.
 Preprocess preprocess_from_json(std::string_view json);

@@ -29,6 +29,9 @@ GRAFT_KERNEL(sigmoid_grad, (const Tensor& y, const Tensor& dy, const Tensor& dx)
 // The hyperbolic tangent, and its gradient from the output: (1 - y^2) dy.
 GRAFT_KERNEL(tanh, (const Tensor& x, const Tensor& y), (x, y))
 GRAFT_KERNEL(tanh_grad, (const Tensor& y, const Tensor& dy, const Tensor& dx), (y, dy, dx))
+// The exponential, and its gradient from the output: y dy.
+GRAFT_KERNEL(exp, (const Tensor& x, const Tensor& y), (x, y))
+GRAFT_KERNEL(exp_grad, (const Tensor& y, const Tensor& dy, const Tensor& dx), (y, dy, dx))
 // factor * x.
 GRAFT_KERNEL(scale, (const Tensor& x, double factor, const Tensor& y), (x, factor, y))
 

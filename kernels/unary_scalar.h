@@ -80,6 +80,20 @@ struct TanhGrad {
   }
 };
 
+struct Exp {
+  template <class T>
+  GRAFT_HD T operator()(T x) const {
+    return std::exp(x);
+  }
+};
+
+struct ExpGrad {
+  template <class T>
+  GRAFT_HD T operator()(T y, T dy) const {
+    return dy * y;
+  }
+};
+
 // x times the normal distribution's probability of less than x (Hendrycks and Gimpel, "Gaussian error linear
 // units", 2016).
 struct Gelu {

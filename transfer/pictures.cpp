@@ -12,6 +12,8 @@ namespace {
 
 data::Image shrunk(data::Image&& image, const data::Preprocess& preprocess) {
   if (preprocess.resize == 0) return std::move(image);
+  if (preprocess.squash)
+    return data::resize(image, preprocess.resize, preprocess.resize, preprocess.interpolation);
   data::Size size = data::shorter_side_to(preprocess.resize, {image.width, image.height});
   // An extreme strip would grow: it stays as it is, and is resized window by window when it is used.
   if (size.width * size.height >

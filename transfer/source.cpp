@@ -1,9 +1,22 @@
 #include "transfer/source.h"
 
+#include <algorithm>
+
 #include "nn/models/registry.h"
+#include "transfer/clip.h"
+#include "transfer/preprocessor.h"
+#include "transfer/vit.h"
 
 namespace graft::transfer {
 namespace {
+
+// How the names in the published files of this network become the engine's.
+weights::NameMap names_of(const std::string& model) {
+  using Names = nn::EncoderBlockConfig::Names;
+  if (model.starts_with("vit_")) return vit_names(Names::torchvision);
+  if (model.starts_with("hf_vit_")) return vit_names(Names::huggingface);
+  return {};
+}
 
 // Classes of the file's head, or the publisher's where it has no such tensor: load() then says what is
 // missing.
@@ -18,17 +31,7 @@ int64_t classes_in(const weights::Checkpoint& file, const nn::ModelInfo& info, c
 }  // namespace
 
 data::Preprocess preprocess_of(std::string_view model) {
-  const nn::InputSpec& input = nn::model_info(model).input;
-  data::Preprocess out;
-  // Where the publisher takes pictures as they are, larger ones are brought to that size.
-  out.resize = input.resize > 0 ? input.resize : input.size;
-  out.crop = input.size;
-  if (input.bicubic) out.interpolation = data::Interpolation::bicubic;
-  for (size_t c = 0; c < 3; ++c) {
-    out.mean[c] = static_cast<float>(input.mean[c]);
-    out.std[c] = static_cast<float>(input.standard_deviation[c]);
-  }
-  return out;
+  return preprocess_of(nn::model_info(model).input);
 }
 
 Published load_published(const std::string& model, const std::string& path) {
@@ -38,7 +41,13 @@ Published load_published(const std::string& model, const std::string& path) {
   std::string head = nn::make_classifier(model, 1)->head_name();
   Published out;
   out.network = nn::make_classifier(model, classes_in(file, info, head));
-  out.report = weights::load(*out.network, file);
+  if (auto* clip = dynamic_cast<nn::ClipClassifier*>(out.network.get())) {
+    out.report = load_clip_classifier(*clip, file);
+    out.has_head = std::none_of(out.report.waived.begin(), out.report.waived.end(),
+                                [](const weights::Waived& w) { return w.name == "classifier.weight"; });
+    return out;
+  }
+  out.report = weights::load(*out.network, file, names_of(model));
   out.report.require_complete();
   return out;
 }
@@ -59,6 +68,9 @@ Artefact open_on_cpu(const Source& source) {
   GRAFT_CHECK_AS(UsageError, !source.model.empty() && !source.weights.empty(),
                  "give a model.graft, or a network's name and the file of its weights");
   Published published = load_published(source.model, source.weights);
+  GRAFT_CHECK_AS(UsageError, published.has_head, printable(source.weights),
+                 ": a CLIP without classes of its own; name them with graft zeroshot --labels, or retrain it "
+                 "with graft tune");
   Artefact out;
   out.model = source.model;
   out.strategy = "published";

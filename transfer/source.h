@@ -14,6 +14,7 @@ data::Preprocess preprocess_of(std::string_view model);
 struct Published {
   std::unique_ptr<nn::Classifier> network;
   weights::LoadReport report;
+  bool has_head = true;  // false: a CLIP as published, whose classifier is random
 };
 // The network with the checkpoint's weights, and with as many classes as its head has. Throws UsageError for
 // an unknown network, DataError with the report for a file that does not fit.

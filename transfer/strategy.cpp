@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace graft::transfer {
+namespace {
+
+bool is_tensor(nn::Classifier& network, const std::string& name) {
+  std::vector<nn::NamedTensor> tensors = nn::named_tensors(network);
+  return std::any_of(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
+}
+
+}  // namespace
 
 std::vector<Rule> rules_of(const Strategy& strategy, nn::Headed& network, const Recipe& recipe) {
   using Kind = Strategy::Kind;
@@ -24,7 +32,8 @@ std::vector<Rule> rules_of(const Strategy& strategy, nn::Headed& network, const 
                    stages.front().name, " to ", stages.back().name);
     for (size_t i = stages.size() - static_cast<size_t>(strategy.stages); i < stages.size(); ++i) {
       for (const std::string& prefix : stages[i].prefixes) {
-        rules.push_back({prefix + ".*", Freeze::trainable, recipe.body_lr_scale});
+        std::string pattern = is_tensor(network, prefix) ? prefix : prefix + ".*";
+        rules.push_back({pattern, Freeze::trainable, recipe.body_lr_scale});
       }
     }
   }

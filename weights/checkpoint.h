@@ -36,9 +36,18 @@ struct Entry {
   std::string stored_dtype;    // in the file's own words: "BF16", "torch.HalfStorage"
   std::vector<int64_t> sizes;  // the shape, of any rank
   std::string problem;  // why read() refuses it: a type or a rank that the engine lacks; empty: readable
+  std::string origin;   // of a rearranged checkpoint: which part of which tensor of the file this is
 };
 // "conv1.weight f32[64, 3, 7, 7]"
 std::string to_text(const Entry& entry);
+
+// A part of a checkpoint's tensor under another name.
+struct Piece {
+  std::string name;
+  std::string source;             // the tensor's name in the file
+  int64_t begin = 0, count = -1;  // along the first axis; -1: all of it
+  bool transposed = false;        // a matrix only
+};
 
 class File;      // weights/file.h
 struct Content;  // weights/content.h: what a reader found
@@ -66,6 +75,10 @@ class Checkpoint {
   void read_pieces(
       std::string_view name, int64_t most,
       const std::function<void(int axis, int64_t begin, int64_t end, const Tensor& piece)>& on_piece) const;
+
+  // The same file seen as these tensors, for publishers who cut them in another way than the engine does.
+  // Nothing is read. Throws DataError, naming the piece, where the file has no such part.
+  Checkpoint rearranged(const std::vector<Piece>& pieces) const;
 
   const std::map<std::string, std::string>& metadata() const;  // of safetensors; empty for the others
   const std::string& format()

@@ -175,6 +175,18 @@ std::vector<std::string> Config::texts(std::string_view key) const {
   return out;
 }
 
+std::vector<double> Config::numbers(std::string_view key, size_t count) const {
+  const Json* value = object_->find(key);
+  if (!value) return {};
+  std::vector<double> out;
+  if (!value->is_array() || value->size() != count) reject(key, "a list of ", count, " numbers");
+  for (const Json& item : *value) {
+    if (!item.is_number() || !std::isfinite(item.get<double>())) reject(key, "a list of ", count, " numbers");
+    out.push_back(item.get<double>());
+  }
+  return out;
+}
+
 std::string Config::one_of(std::string_view key, std::initializer_list<std::string_view> known) const {
   const Json* value = object_->find(key);
   std::string given = value && value->is_string() ? value->get<std::string>() : std::string();
@@ -216,6 +228,11 @@ Config Config::section(std::string_view key) const {
   const Json* value = object_->find(key);
   if (!value || !value->is_object()) reject(key, "an object");
   return {name_, str(path_, key, "."), std::make_shared<const Object>(Object{*value})};
+}
+
+bool Config::has_section(std::string_view key) const {
+  const Json* value = object_->find(key);
+  return value && value->is_object();
 }
 
 }  // namespace graft::weights

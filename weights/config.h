@@ -42,6 +42,8 @@ class Config {
   std::string text_or(std::string_view key, std::string_view otherwise) const;
   // A list of texts; empty where the key is not there.
   std::vector<std::string> texts(std::string_view key) const;
+  // A list of `count` finite numbers; empty where the key is not there.
+  std::vector<double> numbers(std::string_view key, size_t count) const;
   // One of these texts.
   std::string one_of(std::string_view key, std::initializer_list<std::string_view> known) const;
   // The function that transformers calls so: "gelu" by its definition, "gelu_new", "gelu_fast" and
@@ -52,6 +54,8 @@ class Config {
   std::vector<std::string> labels(std::string_view key) const;
   // The object under a key: "text_config". Its complaints name both keys.
   Config section(std::string_view key) const;
+  // Is there an object under the key?
+  bool has_section(std::string_view key) const;
 
   // Throws a DataError that names the file, the key and its value.
   template <class... Parts>

@@ -258,10 +258,14 @@ LoadReport load(nn::Module& module, const Checkpoint& checkpoint, const NameMap&
   for_each_source(false, [&](size_t i, const Entry& source) {
     const nn::NamedTensor& t = tensors[i];
     values[i] = read_as(t, checkpoint, source);
-    rows[i] = {source.name,       t.name,
-               source.shape,      source.dtype,
-               values[i].dtype(), std::string(to_text(t.published)),
-               sha256(values[i]), count_not_finite(values[i])};
+    rows[i] = {source.origin.empty() ? source.name : source.origin,
+               t.name,
+               source.shape,
+               source.dtype,
+               values[i].dtype(),
+               std::string(to_text(t.published)),
+               sha256(values[i]),
+               count_not_finite(values[i])};
   });
   std::vector<uint8_t> equal(tensors.size(), 1);
   for_each_source(true, [&](size_t i, const Entry& source) {

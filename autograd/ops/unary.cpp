@@ -58,6 +58,9 @@ Var sigmoid(const Var& x) {
 Var tanh(const Var& x) {
   return from_output("tanh", x, kernels::tanh, kernels::tanh_grad);
 }
+Var exp(const Var& x) {
+  return from_output("exp", x, kernels::exp, kernels::exp_grad);
+}
 
 Var scale(const Var& x, double factor) {
   Tensor value = x.value().contiguous(), y = value.empty_like();

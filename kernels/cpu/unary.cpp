@@ -108,6 +108,14 @@ void tanh_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
   elementwise_grad("tanh_grad", y, dy, dx, scalar::TanhGrad());
 }
 
+void exp(const Tensor& x, const Tensor& y) {
+  elementwise("exp", x, y, scalar::Exp());
+}
+
+void exp_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
+  elementwise_grad("exp_grad", y, dy, dx, scalar::ExpGrad());
+}
+
 void scale(const Tensor& x, double factor, const Tensor& y) {
   elementwise("scale", x, y,
               [factor](auto v) { return scalar::Scale<decltype(v)>{static_cast<decltype(v)>(factor)}(v); });

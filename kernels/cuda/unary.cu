@@ -70,6 +70,14 @@ void tanh_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
   map_elements("tanh_grad", scalar::TanhGrad(), dx, y, dy);
 }
 
+void exp(const Tensor& x, const Tensor& y) {
+  map_elements("exp", scalar::Exp(), y, x);
+}
+
+void exp_grad(const Tensor& y, const Tensor& dy, const Tensor& dx) {
+  map_elements("exp_grad", scalar::ExpGrad(), dx, y, dy);
+}
+
 void scale(const Tensor& x, double factor, const Tensor& y) {
   map_elements("scale", scalar::Scale<float>{static_cast<float>(factor)}, y, x);
 }

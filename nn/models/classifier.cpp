@@ -6,7 +6,8 @@ Var Classifier::run(size_t from, size_t to, Var x) {
   size_t count = stages().size();
   GRAFT_CHECK(from <= to && to <= count, "classifier: stages ", from, " to ", to, " of ", count);
   const Tensor& value = x.value();
-  GRAFT_CHECK(value.rank() == 4, "classifier: needs [N, H, W, C], got ", value);
+  GRAFT_CHECK(value.rank() == 4 || (value.rank() == 3 && from > 0),
+              "classifier: needs [N, H, W, C] or tokens [N, T, C], got ", value);
   GRAFT_CHECK(value.dtype() == precision(), "classifier: the network computes in ", precision(),
               ", the input is ", value);
   GRAFT_CHECK(from > 0 || value.dim(-1) == 3, "classifier: images have 3 channels, got ", value);

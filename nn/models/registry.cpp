@@ -2,11 +2,13 @@
 
 #include "core/nearest.h"
 #include "nn/models/cifar_resnet.h"
+#include "nn/models/clip.h"
 #include "nn/models/efficientnet.h"
 #include "nn/models/mobilenet_v2.h"
 #include "nn/models/resnet.h"
 #include "nn/models/squeezenet.h"
 #include "nn/models/vgg.h"
+#include "nn/models/vit.h"
 
 namespace graft::nn {
 
@@ -14,7 +16,7 @@ const std::vector<ModelInfo>& models() {
   static const std::vector<ModelInfo> all = [] {
     std::vector<ModelInfo> table;
     for (auto family : {resnet_models, cifar_resnet_models, mobilenet_v2_models, squeezenet_models,
-                        vgg_models, efficientnet_models}) {
+                        vgg_models, efficientnet_models, vit_models, clip_models}) {
       for (ModelInfo& info : family()) table.push_back(std::move(info));
     }
     return table;

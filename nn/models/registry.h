@@ -24,6 +24,7 @@ struct InputSpec {
   int64_t resize, size;
   std::array<double, 3> mean, standard_deviation;
   bool bicubic = false;  // not bilinear
+  bool squash = false;   // no crop: both sides become `resize`, whatever the picture's shape
 };
 inline constexpr InputSpec kImageNetInput{256, 224, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
 inline constexpr InputSpec kMeadowInput{

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support.h"
+#include "weights/layout.h"
 
 namespace graft::test {
 namespace {
@@ -19,11 +20,6 @@ double largest_of(const Tensor& t) {
   Tensor values = t.to(DType::f64).contiguous();
   for (double v : values.span<double>()) largest = std::max(largest, std::abs(v));
   return largest;
-}
-
-// As published; the only matrices that are transposed are those of Conv1D.
-Tensor engine_layout(const Tensor& t, nn::Published published) {
-  return published == nn::Published::linear_io ? t.transpose(0, 1).contiguous() : t;
 }
 
 using Outputs = std::map<std::string, Tensor>;
@@ -46,7 +42,7 @@ void compare_gradients(nn::Module& network, const DecoderGolden& golden, Decoder
     REQUIRE_MESSAGE(golden.gradients.count(t.name) == 1, "no gradient of " << t.name << " in the reference");
     Tensor grad = t.parameter->var.grad();
     REQUIRE_MESSAGE(grad.defined(), t.name << " got no gradient");
-    Tensor expected = engine_layout(golden.gradients.at(t.name), t.published);
+    Tensor expected = weights::to_engine(golden.gradients.at(t.name), t.published);
     double relative = max_relative_difference(grad, expected), scale = largest_of(expected);
     if (std::isfinite(relative) && scale <= 1e-5 * largest) relative *= scale / largest;
     parity.gradient.see(t.name, relative);

@@ -102,3 +102,35 @@ TEST_CASE("activations: the same for any thread count; errors") {
                         {name, "f32 or f64", "i64"});
   }
 }
+
+TEST_CASE("exp: values and slopes, far ends, NaN, every device, gradient") {
+  on_every_device([](Device device) {
+    for (DType dtype : float_types(device)) {
+      for (int64_t n : {0, 1, 7, 1001}) {
+        Var x(random_tensor({n}, 4).to(dtype).to(device), true), y = graft::exp(x);
+        Tensor dy = random_tensor({n}, 5).to(dtype);
+        backward(y, dy.to(device));
+        Tensor from = x.value().to(kCpu).to(DType::f64), slopes = dy.to(DType::f64);
+        Tensor value = y.value().to(kCpu).to(DType::f64), slope = x.grad().to(kCpu).to(DType::f64);
+        double bar = dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 5e-7 : 0x1p-8;
+        for (int64_t i = 0; i < n; ++i) {
+          double expected = std::exp(from.data<double>()[i]);
+          CHECK(std::abs(value.data<double>()[i] - expected) <= bar * expected);
+          CHECK(std::abs(slope.data<double>()[i] - expected * slopes.data<double>()[i]) <=
+                2 * bar * std::abs(expected * slopes.data<double>()[i]));
+        }
+      }
+      Tensor ends = Tensor::from<double>(std::vector<double>{-1e4, 0, 1e4, NAN}, {4}).to(dtype).to(device);
+      Tensor y = graft::exp(Var(ends)).value().to(kCpu).to(DType::f64);
+      CHECK(y.data<double>()[0] == 0);
+      CHECK(y.data<double>()[1] == 1);
+      CHECK(y.data<double>()[2] == std::numeric_limits<double>::infinity());
+      CHECK(std::isnan(y.data<double>()[3]));
+    }
+  });
+  auto apply = [](const std::vector<Var>& v) { return graft::exp(v[0]); };
+  check_gradients(apply, {random_tensor({3, 7}, 2)});
+  check_gradients(apply, {random_tensor({}, 2)});
+  check_devices_agree(apply, {random_tensor({3, 1001}, 3)});
+  check_throws<Error>([] { graft::exp(Var(Tensor::zeros({2}, DType::i64))); }, {"exp", "f32 or f64", "i64"});
+}

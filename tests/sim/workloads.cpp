@@ -144,6 +144,7 @@ void add_elements(List& list) {
       };
       each("relu", relu), each("relu6", relu6), each("gelu", gelu), each("gelu_tanh", gelu_tanh);
       each("quick_gelu", quick_gelu), each("silu", silu), each("sigmoid", sigmoid), each("tanh", tanh);
+      each("exp", exp);
       each("dropout", [](const Var& x) { return dropout(x, 0.3, uint64_t{5}); });
       each("cast", [](const Var& x) { return cast(x, DType::f32); });
       each("mean", mean);
