@@ -8,6 +8,7 @@
 #include "app/console.h"
 #include "core/error.h"
 #include "nn/models/registry.h"
+#include "transfer/family.h"
 #include "transfer/report/text.h"
 #include "transfer/source.h"
 #include "weights/checkpoint.h"
@@ -23,11 +24,12 @@ const char* const kExamples =
     "Examples:\n"
     "  graft inspect mobilenet_v2.pth\n"
     "  graft inspect resnet18.safetensors --model resnet18    with the ledger of what loads where\n"
-    "  graft inspect graft-out/model.graft --tensors";
+    "  graft inspect graft-out/model.graft --tensors\n"
+    "  graft inspect clip-vit-base-patch32 --ledger";
 
 struct Inspect {
   std::string file, model;
-  bool tensors = false;
+  bool tensors = false, ledger = false;
   Common common;
   Json json;
 
@@ -39,6 +41,7 @@ struct Inspect {
   void show_groups(const weights::Checkpoint& checkpoint);
   void show_tensors(const weights::Checkpoint& checkpoint);
   void show_ledger(const std::string& name);
+  void show_folder();
 };
 
 std::string padded(std::string text, size_t width) {
@@ -115,6 +118,20 @@ void Inspect::show_ledger(const std::string& name) {
   say(published.report.ledger());
 }
 
+// What config.json makes of the file, and with --ledger what loads where.
+void Inspect::show_folder() {
+  std::string description = transfer::description_of(file);
+  if (description.empty()) return;
+  say(description);
+  json["family"] = transfer::family_of(file);
+  json["description"] = description;
+  if (!ledger) return;
+  weights::LoadReport report = transfer::load_report_of(file);
+  say("");
+  say(report.to_text());
+  say(report.ledger());
+}
+
 int Inspect::run() {
   common.apply();
   if (!model.empty()) nn::model_info(model);
@@ -126,7 +143,9 @@ int Inspect::run() {
     int64_t classes = transfer::classes_of_head(checkpoint, nn::make_classifier(name, 1)->head_name());
     say(str("network ", name, ", ", counted(classes, "class", "classes")));
   }
-  if (names.empty()) say("network none of those that graft knows, or not all of one");
+  show_folder();
+  if (names.empty() && !json.contains("family"))
+    say("network none of those that graft knows, or not all of one");
   show_metadata(checkpoint);
   show_groups(checkpoint);
   show_tensors(checkpoint);
@@ -142,11 +161,12 @@ void add_inspect(CLI::App& app, Action& action) {
       app.add_subcommand("inspect", "what is in a file of weights, and what would load where");
   command->footer(kExamples);
   auto inspect = std::make_shared<Inspect>();
-  command->add_option("file", inspect->file, "weights of any format, or a model.graft")
+  command->add_option("file", inspect->file, "weights of any format, a published folder, or a model.graft")
       ->required()
       ->type_name("FILE");
   command->add_option("--model", inspect->model, "show the ledger: what would load where in this network")
       ->type_name("M");
+  command->add_flag("--ledger", inspect->ledger, "of a folder with a config.json: what loads where");
   command->add_flag("--tensors", inspect->tensors, "list every tensor");
   inspect->common.add_to(*command);
   command->callback([inspect, &action] { action = [inspect] { return inspect->run(); }; });

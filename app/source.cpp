@@ -3,6 +3,7 @@
 #include "app/console.h"
 #include "core/error.h"
 #include "nn/models/registry.h"
+#include "transfer/family.h"
 #include "transfer/label_file.h"
 
 namespace graft::app {
@@ -21,6 +22,11 @@ void SourceOptions::add_to(CLI::App& command) {
 transfer::Source SourceOptions::take(const char* command, std::vector<std::string>& words) const {
   transfer::Source source;
   source.compute = compute.take();
+  if (model.empty() && !weights.empty() && transfer::family_of(weights) == "vit") {
+    source.weights = weights;
+    if (!labels.empty()) source.labels = transfer::read_labels(labels);
+    return source;
+  }
   if (model.empty() && weights.empty()) {
     GRAFT_CHECK_AS(UsageError, words.size() >= 2,
                    "a model.graft and what it is to look at are needed (or --model and "

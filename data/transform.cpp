@@ -56,6 +56,8 @@ Image middle(const Image& image, const Preprocess& p) {
   Size size{image.width, image.height};
   if (p.resize > 0) size = shorter_side_to(p.resize, size);
   Box box = center_box(p.crop, size);
+  if (p.floor_crop && size.width >= p.crop) box.left = (size.width - p.crop) / 2;
+  if (p.floor_crop && size.height >= p.crop) box.top = (size.height - p.crop) / 2;
   if (p.resize == 0) return crop(image, box);
   Box inside{std::max<int64_t>(0, box.left), std::max<int64_t>(0, box.top), std::min(p.crop, size.width),
              std::min(p.crop, size.height)};
@@ -79,7 +81,8 @@ int64_t up_to(int64_t n, Rng& rng) {
 std::string to_json(const Preprocess& p) {
   auto triple = [](const std::array<float, 3>& v) { return str("[", v[0], ",", v[1], ",", v[2], "]"); };
   return str("{\"resize\":", p.resize, ",\"crop\":", p.crop, ",\"interpolation\":\"", p.interpolation,
-             "\",\"mean\":", triple(p.mean), ",\"std\":", triple(p.std), p.squash ? ",\"squash\":true}" : "}");
+             "\",\"mean\":", triple(p.mean), ",\"std\":", triple(p.std), p.squash ? ",\"squash\":true" : "",
+             p.floor_crop ? ",\"floor_crop\":true" : "", "}");
 }
 
 Preprocess preprocess_from_json(std::string_view text) {
@@ -108,7 +111,7 @@ Preprocess preprocess_from_json(std::string_view text) {
   };
   for (const auto& [name, value] : json.items()) {
     bool known = name == "resize" || name == "crop" || name == "interpolation" || name == "mean" ||
-                 name == "std" || name == "squash";
+                 name == "std" || name == "squash" || name == "floor_crop";
     GRAFT_CHECK_AS(DataError, known, "preprocess: unknown field \"", printable(name), "\"");
   }
   Preprocess p;
@@ -123,10 +126,14 @@ Preprocess preprocess_from_json(std::string_view text) {
   }
   p.mean = triple("mean");
   p.std = triple("std");
-  if (json.contains("squash")) {
-    GRAFT_CHECK_AS(DataError, json["squash"].is_boolean(), "preprocess: \"squash\" is neither true nor false");
-    p.squash = json["squash"].get<bool>();
-  }
+  auto flag = [&](const char* name) {
+    if (!json.contains(name)) return false;
+    GRAFT_CHECK_AS(DataError, json[name].is_boolean(), "preprocess: \"", name,
+                   "\" is neither true nor false");
+    return json[name].get<bool>();
+  };
+  p.squash = flag("squash");
+  p.floor_crop = flag("floor_crop");
   check(p);
   return p;
 }

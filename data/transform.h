@@ -25,6 +25,8 @@ struct Preprocess {
   // Both sides become `resize` pixels, which `crop` equals, whatever the picture's shape: nothing is cut off
   // and everything is squeezed.
   bool squash = false;
+  // Where the middle is between two pixels: transformers takes the left (the upper) one, torchvision the even.
+  bool floor_crop = false;
   bool operator==(const Preprocess&) const = default;
 };
 
@@ -34,7 +36,7 @@ inline constexpr Preprocess kImageNet{};
 inline constexpr Preprocess kCifar{.resize = 32, .crop = 32};
 
 // {"resize":256,"crop":224,"interpolation":"bilinear","mean":[...],"std":[...]}, always the same text for
-// equal values; "squash":true stands at the end where it is.
+// equal values; "squash":true and "floor_crop":true stand at the end where they are.
 std::string to_json(const Preprocess& preprocess);
 // Reads that back. Throws DataError that names the field for unknown, missing or senseless ones.
 Preprocess preprocess_from_json(std::string_view json);

@@ -21,8 +21,8 @@ EncoderBlock::EncoderBlock(const EncoderBlockConfig& c, uint64_t seed, DType dty
     return;
   }
   for (auto* projection : {&query, &key, &value}) {
-    *projection = std::make_unique<Linear>(Linear::Config{.in = c.width, .out = c.width, .bias = c.qkv_bias},
-                                           dtype);
+    *projection =
+        std::make_unique<Linear>(Linear::Config{.in = c.width, .out = c.width, .bias = c.qkv_bias}, dtype);
   }
 }
 

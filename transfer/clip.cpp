@@ -189,8 +189,10 @@ LoadedClip load_clip(const std::string& path) {
   }
   out.preprocess = preprocess_of(nn::kClipInput);
   out.preprocess.resize = out.preprocess.crop = config.vision.image;
+  out.preprocess.floor_crop = !openai;
   fs::path pictures = fs::path(out.folder) / "preprocessor_config.json";
-  if (fs::exists(pictures)) out.preprocess = preprocessor_config(Config::read(pictures.string()), out.preprocess);
+  if (fs::exists(pictures))
+    out.preprocess = preprocessor_config(Config::read(pictures.string()), out.preprocess);
   GRAFT_CHECK_AS(DataError, out.preprocess.crop == config.vision.image, printable(pictures.string()),
                  ": makes pictures of ", out.preprocess.crop, " pixels a side, the network takes ",
                  config.vision.image);

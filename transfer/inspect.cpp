@@ -77,11 +77,24 @@ bool may_be_efficientnet(std::string_view model, const Sizes& file) {
   return head->second[1] == kWidths.at(static_cast<size_t>(model.back() - '0'));
 }
 
+// "hf_vit_l_16_384": by the widths of the patches' filters and by how many places there are.
+bool may_be_transformer(std::string_view model, const Sizes& file) {
+  bool clip = model.starts_with("clip_"), hf = model.starts_with("hf_");
+  auto filter = file.find(clip ? "vision_model.embeddings.patch_embedding.weight"
+                          : hf ? "vit.embeddings.patch_embeddings.projection.weight"
+                               : "conv_proj.weight");
+  if (filter == file.end() || filter->second.size() != 4) return false;
+  int64_t width = model.find("_l_") != std::string_view::npos ? 1024 : 768;
+  int64_t patch = model.find("_32") != std::string_view::npos ? 32 : clip && width == 1024 ? 14 : 16;
+  return filter->second[0] == width && filter->second[2] == patch;
+}
+
 // Networks are told apart by a few names before one is built to compare them all: building is not free.
 bool may_be(const std::string& model, const Sizes& file) {
   bool squeezes = file.contains("features.3.squeeze.weight"),
        inverted = file.contains("features.1.conv.0.0.weight");
   bool blocks = file.contains("layer1.0.conv1.weight"), four = file.contains("layer4.0.conv1.weight");
+  if (model.find("vit_") != std::string::npos) return may_be_transformer(model, file);
   if (model.starts_with("vgg")) return may_be_vgg(model, file);
   if (model.find("efficientnet") != std::string::npos) return may_be_efficientnet(model, file);
   if (model.starts_with("squeezenet")) return squeezes;

@@ -47,6 +47,19 @@ std::vector<std::string> read_labels(const std::string& path) {
   return labels;
 }
 
+std::vector<std::string> labels_in(std::string_view list) {
+  std::vector<std::string> labels;
+  for (size_t begin = 0; begin <= list.size();) {
+    size_t end = std::min(list.find(',', begin), list.size());
+    std::string_view label = list.substr(begin, end - begin);
+    label.remove_prefix(std::min(label.find_first_not_of(' '), label.size()));
+    label = label.substr(0, label.find_last_not_of(' ') + 1);
+    labels.emplace_back(label);
+    begin = end + 1;
+  }
+  return labels;
+}
+
 bool drop_background(std::vector<std::string>& labels, size_t classes) {
   if (labels.size() != classes + 1 || labels[0] != "background") return false;
   labels.erase(labels.begin());

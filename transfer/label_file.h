@@ -16,6 +16,10 @@ std::vector<std::string> lines_of(const std::string& path, std::string_view what
 // in between or text that is not UTF-8, and as lines_of does; at most 16 MiB.
 std::vector<std::string> read_labels(const std::string& path);
 
+// "daisy, red rose": what stands between the commas, without the spaces around it; what is empty stays, for
+// whoever asks for labels to complain of.
+std::vector<std::string> labels_in(std::string_view list);
+
 // Lists made for TensorFlow's networks begin with a class "background" that published PyTorch networks lack.
 // Takes it away, and says true, where the list has exactly that one label too many.
 bool drop_background(std::vector<std::string>& labels, size_t classes);

@@ -6,15 +6,15 @@
 #include "core/error.h"
 
 namespace graft::transfer {
-namespace {
-
 namespace fs = std::filesystem;
 
-bool is_picture(const fs::path& path) {
-  std::string extension = path.extension().string();
+bool is_picture(const std::string& path) {
+  std::string extension = fs::path(path).extension().string();
   for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
+
+namespace {
 
 std::vector<std::string> pictures_under(const std::string& folder) {
   std::vector<std::string> found;
@@ -23,7 +23,7 @@ std::vector<std::string> pictures_under(const std::string& folder) {
   for (fs::recursive_directory_iterator at(folder, skip, error), end; !error && at != end;
        at.increment(error)) {
     std::error_code ignored;
-    if (is_picture(at->path()) && at->is_regular_file(ignored)) found.push_back(at->path().string());
+    if (is_picture(at->path().string()) && at->is_regular_file(ignored)) found.push_back(at->path().string());
   }
   GRAFT_CHECK_AS(DataError, !error, printable(folder), ": cannot be searched (", error.message(), ")");
   GRAFT_CHECK_AS(DataError, !found.empty(), printable(folder), ": no .jpg, .jpeg or .png in this folder");

@@ -206,13 +206,18 @@ std::vector<Prediction> predict_texts(const Artefact& artefact, const std::vecto
 std::vector<Prediction> predict(const Source& source, const std::vector<std::string>& inputs,
                                 const OnProgress& on_progress) {
   GRAFT_CHECK_AS(UsageError, !inputs.empty(), "predict: nothing given to look at");
-  Artefact artefact = open_source(source);
+  return predict(open_source(source), inputs, on_progress);
+}
+
+std::vector<Prediction> predict(const Artefact& artefact, const std::vector<std::string>& inputs,
+                                const OnProgress& on_progress) {
+  GRAFT_CHECK_AS(UsageError, !inputs.empty(), "predict: nothing given to look at");
   switch (artefact.samples) {
     case Samples::pictures: return predict_pictures(artefact, picture_files(inputs), on_progress);
     case Samples::texts: return predict_texts(artefact, inputs, on_progress);
     case Samples::tokens: break;
   }
-  fail<UsageError>("predict: ", source.artefact, " writes texts; see graft generate");
+  fail<UsageError>("predict: this network, ", artefact.model, ", writes texts; see graft generate");
 }
 
 }  // namespace graft::transfer

@@ -51,6 +51,7 @@ Preprocess preprocessor_config(const Config& config, const Preprocess& otherwise
   bool crops = config.flag_or("do_center_crop", !otherwise.squash);
   read_size(config, crops, p);
   p.squash = !crops;
+  p.floor_crop = crops;
   p.crop = crops && config.has("crop_size") ? square(config, "crop_size") : crops ? otherwise.crop : p.resize;
   // Pillow's numbers of the filters.
   switch (config.integer_or("resample", p.interpolation == data::Interpolation::bicubic ? 3 : 2, 0, 5)) {

@@ -4,6 +4,7 @@
 
 #include "nn/models/registry.h"
 #include "transfer/clip.h"
+#include "transfer/family.h"
 #include "transfer/preprocessor.h"
 #include "transfer/vit.h"
 
@@ -54,6 +55,21 @@ Published load_published(const std::string& model, const std::string& path) {
 
 namespace {
 
+Artefact open_vit(const Source& source) {
+  LoadedVit loaded = load_vit(source.weights);
+  Artefact out;
+  out.model = "vit";
+  out.strategy = "published";
+  out.preprocess = loaded.preprocess;
+  out.labels = source.labels.empty() ? loaded.labels : source.labels;
+  int64_t classes = loaded.model->classes();
+  if (out.labels.empty() && classes == 1000) out.labels = nn::label_names(nn::Labels::imagenet);
+  GRAFT_CHECK_AS(DataError, static_cast<int64_t>(out.labels.size()) == classes, out.labels.size(),
+                 " labels, but ", printable(source.weights), " tells ", classes, " classes apart");
+  out.network = std::move(loaded.model);
+  return out;
+}
+
 Artefact open_on_cpu(const Source& source) {
   if (!source.artefact.empty()) {
     GRAFT_CHECK_AS(UsageError, source.model.empty() && source.weights.empty(), "give either a model.graft (",
@@ -65,6 +81,7 @@ Artefact open_on_cpu(const Source& source) {
     if (!source.labels.empty()) out.labels = source.labels;
     return out;
   }
+  if (source.model.empty() && family_of(source.weights) == "vit") return open_vit(source);
   GRAFT_CHECK_AS(UsageError, !source.model.empty() && !source.weights.empty(),
                  "give a model.graft, or a network's name and the file of its weights");
   Published published = load_published(source.model, source.weights);

@@ -20,7 +20,12 @@ struct Published {
 // an unknown network, DataError with the report for a file that does not fit.
 Published load_published(const std::string& model, const std::string& path);
 
-// An artefact as it is; published weights dressed up as one, with strategy "published".
+// An artefact as it is; published weights dressed up as one, with strategy "published". Of a folder with
+// Hugging Face's config.json the model's name is not needed: a ViT of any size.
 Artefact open_source(const Source& source);
+
+// As predict in tune.h, with a classifier that is open already and computes where it was brought.
+std::vector<Prediction> predict(const Artefact& artefact, const std::vector<std::string>& inputs,
+                                const OnProgress& on_progress = {});
 
 }  // namespace graft::transfer

@@ -26,8 +26,7 @@ nn::VitConfig vit_config(const Config& config) {
   if (config.has("num_attention_heads")) c.heads = config.heads("num_attention_heads", c.width);
   if (c.width % c.heads != 0)
     config.reject("hidden_size", "a multiple of ", c.heads, ", the number of attention heads");
-  if (c.patch > c.image)
-    config.reject("patch_size", "at most ", c.image, ", the pixels of a picture's side");
+  if (c.patch > c.image) config.reject("patch_size", "at most ", c.image, ", the pixels of a picture's side");
   if (config.integer_or("num_channels", 3, 1, 1024) != 3)
     config.reject("num_channels", "3: graft's pictures are red, green and blue");
   c.eps = config.number_or("layer_norm_eps", 1e-12, 0, 1);
@@ -57,7 +56,8 @@ LoadedVit load_vit(const std::string& path) {
   LoadedVit out;
   out.preprocess = preprocess_of({config.image, config.image, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, false, true});
   fs::path pictures = folder / "preprocessor_config.json";
-  if (fs::exists(pictures)) out.preprocess = preprocessor_config(Config::read(pictures.string()), out.preprocess);
+  if (fs::exists(pictures))
+    out.preprocess = preprocessor_config(Config::read(pictures.string()), out.preprocess);
   GRAFT_CHECK_AS(DataError, out.preprocess.crop == config.image, printable(pictures.string()),
                  ": makes pictures of ", out.preprocess.crop, " pixels a side, the network takes ",
                  config.image);

@@ -226,8 +226,8 @@ void ClipClassifier::replace_head(int64_t classes, uint64_t seed) {
 std::vector<ModelInfo> clip_models() {
   auto entry = [](const char* name, const ClipConfig& config) {
     return ModelInfo{name, Labels::none, kClipInput, [config](int64_t classes, uint64_t seed, DType dtype) {
-                       return std::make_unique<ClipClassifier>(config.vision, config.projection, classes, seed,
-                                                               dtype);
+                       return std::make_unique<ClipClassifier>(config.vision, config.projection, classes,
+                                                               seed, dtype);
                      }};
   };
   return {entry("clip_vit_b_32", kClipVitB32), entry("clip_vit_b_16", kClipVitB16),

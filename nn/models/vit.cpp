@@ -32,12 +32,11 @@ Vit::Vit(const VitConfig& c, int64_t classes, uint64_t seed, DType dtype)
       fc(c.width, classes, dtype) {
   EncoderBlockConfig block{c.width, c.heads, c.inner, c.eps, c.activation, c.dropout, c.qkv_bias, c.names};
   for (int64_t i = 0; i < c.layers; ++i)
-    layers.push_back(
-        std::make_unique<EncoderBlock>(block, seed + 2 * static_cast<uint64_t>(i) + 1, dtype));
+    layers.push_back(std::make_unique<EncoderBlock>(block, seed + 2 * static_cast<uint64_t>(i) + 1, dtype));
   Init init{seed};
   for (const NamedTensor& t : named_parameters(*this)) {
-    if (t.value().rank() == 2 || t.name == (torchvision() ? "encoder.pos_embedding"
-                                                          : "vit.embeddings.position_embeddings"))
+    if (t.value().rank() == 2 ||
+        t.name == (torchvision() ? "encoder.pos_embedding" : "vit.embeddings.position_embeddings"))
       init.normal(*t.parameter, t.name, 0.02);
   }
   init.normal(patches.weight, "patches", std::sqrt(1.0 / static_cast<double>(fan_in(patches.weight))));

@@ -3,7 +3,7 @@
     vision_models.py tiny OUT       narrow variants, small enough to be committed (tests/golden/vision/)
     vision_models.py full OUT       the published sizes (tests/parity/vision_parity.sh)
 
-Needs `pip install torch==1.13.1 torchvision==0.14.1 transformers==4.36.2 safetensors`. For each network a folder OUT/NAME:
+Needs `pip install torch==1.13.1 torchvision==0.14.1 transformers==4.36.2 safetensors pillow`. For each network a folder OUT/NAME:
 
     config.json, and pytorch_model.bin or model.safetensors     as published on Hugging Face; or weights.pth, torchvision's
     golden.safetensors     inputs, the output of every block ("block/..."), logits, loss, gradients ("grad/...")
@@ -13,15 +13,18 @@ references come from torch's own multi-head attention, as in that code. Everythi
 f32 (or f16) numbers, and rounded to f32. Pictures and gradients are in the published layout.
 """
 import copy
+import json
+import shutil
 import sys
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import vision_transformer as torchvision_vit
-from transformers import CLIPConfig, CLIPModel, ViTConfig, ViTForImageClassification
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, ViTConfig, ViTForImageClassification
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 from transformers.models.vit.modeling_vit import ViTLayer
 
@@ -237,7 +240,47 @@ def make_vit(out):
     write(out, "vit-huggingface", net, vit_references(net, torch.randn(2, 3, 17, 17), torch.tensor([2, 0])), True)
 
 
+def make_zeroshot(out):
+    """A CLIP with a tokenizer, a picture, and what the library's own preprocessing, tokenizer and model make of them."""
+    torch.manual_seed(21)
+    tokenizers = Path(__file__).parent / "tokenizers" / "tiny_clip"
+    tokenizer = CLIPTokenizer.from_pretrained(tokenizers)
+    text = {"vocab_size": len(tokenizer), "hidden_size": 12, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 3,
+            "max_position_embeddings": 24, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id}
+    vision = {"hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 18, "patch_size": 6}
+    net = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)).eval()
+    randomise(net)
+    nn.init.normal_(net.text_model.embeddings.token_embedding.weight, 0, 1)
+    net.logit_scale.data.fill_(1.5)
+    folder = out / "clip-zeroshot"
+    processor = CLIPImageProcessor(size={"shortest_edge": 18}, crop_size={"height": 18, "width": 18})
+    write(out, "clip-zeroshot", net, {}, True)
+    (folder / "golden.safetensors").unlink()
+    processor.save_pretrained(folder)
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copy(tokenizers / name, folder / name)
+    y, x = torch.meshgrid(torch.arange(29.0), torch.arange(41.0), indexing="ij")
+    waves = [128 + 120 * torch.sin(x / a + y / b) for a, b in ((3, 7), (5, -4), (-9, 3))]
+    picture = Image.fromarray(torch.stack(waves, -1).round().byte().numpy())
+    picture.save(folder / "picture.png")
+    labels, templates = ["rose", "daisy", "tulip field"], ["a photo of a {}.", "{}", "two {}, side by side"]
+    net.double()
+    torch.set_default_dtype(torch.float64)
+    with torch.no_grad():
+        pixels = torch.from_numpy(processor(picture)["pixel_values"][0])[None]
+        image = F.normalize(net.get_image_features(pixels.double()))
+        classes = []
+        for label in labels:
+            prompts = tokenizer([t.replace("{}", label) for t in templates], padding=True, return_tensors="pt")
+            classes.append(F.normalize(net.get_text_features(**prompts)).mean(0))
+        probabilities = (net.logit_scale.exp() * image @ F.normalize(torch.stack(classes)).T).softmax(-1)[0]
+    torch.set_default_dtype(torch.float32)
+    golden = {"labels": labels, "templates": templates, "probabilities": probabilities.tolist(), "image_features": image[0].tolist()}
+    (folder / "golden.json").write_text(json.dumps(golden, indent=1) + "\n")
+
+
 def tiny(out):
+    make_zeroshot(out)
     make_clip(out, "clip-first-end", 3, end=30, eos_token_id=30, act="quick_gelu", safetensors=True)
     make_clip(out, "clip-largest-end", 5, end=38, eos_token_id=2, act="gelu", safetensors=False)
     make_openai(out)

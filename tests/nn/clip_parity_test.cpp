@@ -116,9 +116,8 @@ TEST_CASE("traps: CLIP's activation, epsilon, end token, mask and scale") {
   CHECK(distance("clip-first-end", [](ClipConfig& c) {
           c.text.tower.activation = c.vision.tower.activation = Nonlinearity::gelu;
         }) > 100 * kBar);
-  CHECK(distance("clip-first-end", [](ClipConfig& c) {
-          c.text.tower.eps = c.vision.tower.eps = 1e-12;
-        }) > kBar);
+  CHECK(distance("clip-first-end", [](ClipConfig& c) { c.text.tower.eps = c.vision.tower.eps = 1e-12; }) >
+        kBar);
   // The first text has larger numbers than its end token's.
   CHECK(distance("clip-first-end", [](ClipConfig& c) { c.text.end = 2; }) > 100 * kBar);
   // The end token stands before all padding, and the causal mask hides what is behind it.
@@ -203,8 +202,11 @@ TEST_CASE("CLIP: errors name what does not fit") {
       },
       {"7 x 7", "patches of 8"});
   Clip network(small, 1);
-  check_throws<UsageError>([&] { network.image_features(Var(Tensor::zeros({1, 7, 8, 3}))); },
-                           {"[1, 7, 8, 3]", "[N, 7, 7, 3]"});
+  check_throws<UsageError>(
+      [&] {
+        network.image_features(Var(Tensor::zeros({1, 7, 8, 3})));
+      },
+      {"[1, 7, 8, 3]", "[N, 7, 7, 3]"});
   auto ids = [](int64_t count, double value) {
     return ClipTexts{Tensor::full({1, count}, value, DType::i64), {}};
   };

@@ -48,13 +48,13 @@ void check_stages(Classifier& network) {
 
 TEST_CASE("the networks have the published numbers of parameters, each in its stage") {
   const std::pair<const char*, int64_t> published[] = {
-      {"resnet18", 11'689'512},         {"resnet34", 21'797'672},       {"resnet50", 25'557'032},
-      {"resnet101", 44'549'160},        {"resnet152", 60'192'808},      {"cifar_resnet20", 269'722},
-      {"cifar_resnet32", 464'154},      {"cifar_resnet44", 658'586},    {"cifar_resnet56", 853'018},
-      {"cifar_resnet110", 1'727'962},   {"mobilenet_v2", 3'504'872},    {"squeezenet1_0", 1'248'424},
-      {"squeezenet1_1", 1'235'496},     {"vgg11", 132'863'336},         {"vgg16_bn", 138'365'992},
-      {"efficientnet_b0", 5'288'548},   {"efficientnet_b1", 7'794'184}, {"efficientnet_b4", 19'341'616},
-      {"tf_efficientnet_b0", 5'288'548}, {"vit_b_16", 86'567'656},      {"vit_b_32", 88'224'232},
+      {"resnet18", 11'689'512},          {"resnet34", 21'797'672},       {"resnet50", 25'557'032},
+      {"resnet101", 44'549'160},         {"resnet152", 60'192'808},      {"cifar_resnet20", 269'722},
+      {"cifar_resnet32", 464'154},       {"cifar_resnet44", 658'586},    {"cifar_resnet56", 853'018},
+      {"cifar_resnet110", 1'727'962},    {"mobilenet_v2", 3'504'872},    {"squeezenet1_0", 1'248'424},
+      {"squeezenet1_1", 1'235'496},      {"vgg11", 132'863'336},         {"vgg16_bn", 138'365'992},
+      {"efficientnet_b0", 5'288'548},    {"efficientnet_b1", 7'794'184}, {"efficientnet_b4", 19'341'616},
+      {"tf_efficientnet_b0", 5'288'548}, {"vit_b_16", 86'567'656},       {"vit_b_32", 88'224'232},
       {"hf_vit_b_16", 86'567'656}};
   for (auto [name, count] : published) {
     CAPTURE(name);

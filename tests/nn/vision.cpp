@@ -19,6 +19,12 @@ nn::ClipTexts clip_texts_of(const DecoderGolden& golden) {
   return texts;
 }
 
+DecoderParity compare(nn::Classifier& network, const DecoderGolden& golden) {
+  return compare_with(
+      network, golden, [&] { return network.forward(pictures_of(golden, network.dtype())); },
+      [&](const Var& logits) { return cross_entropy(logits, golden.inputs.at("labels")); });
+}
+
 DecoderParity compare(nn::Clip& network, const DecoderGolden& golden, DType dtype) {
   nn::ClipLogits logits;
   return compare_with(

@@ -12,6 +12,7 @@ std::string vision_folder(const std::string& name);
 // [N, 3, H, W] as recorded -> [N, H, W, 3] in `dtype`.
 Var pictures_of(const DecoderGolden& golden, DType dtype = DType::f32);
 nn::ClipTexts clip_texts_of(const DecoderGolden& golden);
+DecoderParity compare(nn::Classifier& network, const DecoderGolden& golden);  // in the network's own type
 DecoderParity compare(nn::Clip& network, const DecoderGolden& golden, DType dtype = DType::f32);
 
 }  // namespace graft::test

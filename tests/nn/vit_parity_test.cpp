@@ -25,12 +25,6 @@ std::unique_ptr<Vit> from_torchvision(const VitConfig& config) {
   return network;
 }
 
-DecoderParity compare(Vit& network, const DecoderGolden& golden) {
-  return compare_with(
-      network, golden, [&] { return network.forward(pictures_of(golden, network.dtype())); },
-      [&](const Var& logits) { return cross_entropy(logits, golden.inputs.at("labels")); });
-}
-
 void check_both_types(Vit& network, const DecoderGolden& golden) {
   check_bars(compare(network, golden));
   Vit wide(network.config, network.classes(), 0, DType::f64);
@@ -133,6 +127,9 @@ TEST_CASE("ViT: errors name what does not fit") {
   wrong.patch = 16;
   check_throws<DataError>([&] { Vit v(wrong, 2); }, {"15 x 15", "patches of 16"});
   Vit network(kNarrow, 2);
-  check_throws<UsageError>([&] { network.forward(Var(Tensor::zeros({1, 15, 16, 3}))); },
-                           {"[1, 15, 16, 3]", "[N, 15, 15, 3]"});
+  check_throws<UsageError>(
+      [&] {
+        network.forward(Var(Tensor::zeros({1, 15, 16, 3})));
+      },
+      {"[1, 15, 16, 3]", "[N, 15, 15, 3]"});
 }

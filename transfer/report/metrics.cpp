@@ -89,7 +89,9 @@ std::string evaluate_json(const EvaluateResult& result) {
   return text(json);
 }
 
-std::string predict_json(const std::vector<Prediction>& predictions, const Compute& compute) {
+namespace {
+
+Json predictions_json(const std::vector<Prediction>& predictions, const Compute& compute) {
   Json list = Json::array();
   for (const Prediction& p : predictions) {
     Json json;
@@ -116,6 +118,25 @@ std::string predict_json(const std::vector<Prediction>& predictions, const Compu
   json["predictions"] = list;
   json["device"] = to_text(compute.device);
   json["precision"] = to_text(compute.precision);
+  return json;
+}
+
+}  // namespace
+
+std::string predict_json(const std::vector<Prediction>& predictions, const Compute& compute) {
+  return text(predictions_json(predictions, compute));
+}
+
+std::string zeroshot_json(const std::vector<Prediction>& predictions, const Compute& compute,
+                          const std::vector<std::string>& labels, const std::vector<std::string>& templates,
+                          const FolderAccuracy& known) {
+  Json json = predictions_json(predictions, compute);
+  json["labels"] = labels;
+  json["templates"] = templates;
+  if (known.count > 0) {
+    json["accuracy"] = number(known.accuracy());
+    json["count"] = known.count;
+  }
   return text(json);
 }
 

@@ -8,12 +8,17 @@
 
 #include "transfer/result.h"
 #include "transfer/tune.h"
+#include "transfer/zeroshot.h"
 
 namespace graft::transfer::report {
 
 std::string tune_json(const RunResult& run);
 std::string evaluate_json(const EvaluateResult& result);
 std::string predict_json(const std::vector<Prediction>& predictions, const Compute& compute = {});
+// As predict_json; `accuracy` and `count` beside it where the folders of pictures are known to name classes.
+std::string zeroshot_json(const std::vector<Prediction>& predictions, const Compute& compute,
+                          const std::vector<std::string>& labels, const std::vector<std::string>& templates,
+                          const FolderAccuracy& known);
 // `seconds`: of the whole demo.
 std::string comparison_json(const std::vector<RunResult>& runs, double seconds);
 
