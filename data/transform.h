@@ -25,7 +25,8 @@ struct Preprocess {
   // Both sides become `resize` pixels, which `crop` equals, whatever the picture's shape: nothing is cut off
   // and everything is squeezed.
   bool squash = false;
-  // Where the middle is between two pixels: transformers takes the left (the upper) one, torchvision the even.
+  // Where the middle is between two pixels: transformers takes the left (the upper) one, torchvision the
+  // even.
   bool floor_crop = false;
   bool operator==(const Preprocess&) const = default;
 };

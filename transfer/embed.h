@@ -37,7 +37,7 @@ Embeddings embed_texts(nn::Clip& network, const data::Tokenizer& tokenizer,
 // What makes vectors of pictures: a trunk with its pooled features; of a CLIP the picture's network,
 // projected.
 struct PictureEncoder {
-  std::unique_ptr<nn::Classifier> network;  // in evaluation mode; its head plays no part
+  std::unique_ptr<nn::Headed> network;  // in evaluation mode; its head plays no part
   data::Preprocess preprocess;
   std::string model;
 };

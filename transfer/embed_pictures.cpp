@@ -57,6 +57,8 @@ PictureEncoder open_picture_encoder(const std::string& weights, const std::strin
                    ": neither a folder of a CLIP or a ViT nor a model.graft; say with --model which network "
                    "these weights are of");
     Artefact found = load_artefact(weights);
+    GRAFT_CHECK_AS(UsageError, found.samples == Samples::pictures, printable(weights),
+                   ": a network of texts; graft embed takes it from its published folder");
     out.model = found.model;
     out.preprocess = found.preprocess;
     out.network = std::move(found.network);

@@ -5,7 +5,7 @@
 namespace graft::transfer {
 namespace {
 
-bool is_tensor(nn::Classifier& network, const std::string& name) {
+bool is_tensor(nn::Headed& network, const std::string& name) {
   std::vector<nn::NamedTensor> tensors = nn::named_tensors(network);
   return std::any_of(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
 }

@@ -13,7 +13,8 @@ namespace graft::nn {
 // A step of the trunk: the unit in which networks are frozen from below and cached.
 struct Stage {
   std::string name;
-  std::vector<std::string> prefixes;  // its tensors are called "<prefix>.<rest>", or just so, for one of these
+  std::vector<std::string>
+      prefixes;  // its tensors are called "<prefix>.<rest>", or just so, for one of these
 };
 
 class Headed : public Module {
