@@ -16,7 +16,7 @@ EncoderBlock::EncoderBlock(const EncoderBlockConfig& c, uint64_t seed, DType dty
       drop2(c.dropout, seed + 1),
       config(c) {
   if (c.names == Names::torchvision) {
-    in_proj_weight = Parameter(Tensor::zeros({3 * c.width, c.width}, dtype));
+    in_proj_weight = Parameter(Tensor::untouched_zeros({3 * c.width, c.width}, dtype));
     in_proj_bias = Parameter(Tensor::zeros({3 * c.width}, dtype));
     return;
   }

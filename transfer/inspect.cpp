@@ -6,7 +6,9 @@
 #include <set>
 
 #include "nn/models/registry.h"
+#include "transfer/source.h"
 #include "weights/layout.h"
+#include "weights/names.h"
 
 namespace graft::transfer {
 namespace {
@@ -104,7 +106,24 @@ bool may_be(const std::string& model, const Sizes& file) {
   return true;
 }
 
-bool fits(const nn::ModelInfo& info, const Sizes& file) {
+// The sizes under the names that the network has.
+Sizes renamed(const Sizes& file, const weights::NameMap& names) {
+  Sizes out;
+  for (const auto& [name, sizes] : file) {
+    std::string own = name;
+    for (const auto& [from, to] : names.rename) {
+      auto matched = weights::rename(from, to, name);
+      if (!matched) continue;
+      own = *matched;
+      break;
+    }
+    out[own] = sizes;
+  }
+  return out;
+}
+
+bool fits(const nn::ModelInfo& info, const Sizes& published) {
+  Sizes file = renamed(published, published_names(info.name));
   std::unique_ptr<nn::Classifier> network = info.make(1, 0, DType::f32);
   std::string head = network->head_name() + ".";
   size_t matched = 0;

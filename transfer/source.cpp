@@ -11,14 +11,6 @@
 namespace graft::transfer {
 namespace {
 
-// How the names in the published files of this network become the engine's.
-weights::NameMap names_of(const std::string& model) {
-  using Names = nn::EncoderBlockConfig::Names;
-  if (model.starts_with("vit_")) return vit_names(Names::torchvision);
-  if (model.starts_with("hf_vit_")) return vit_names(Names::huggingface);
-  return {};
-}
-
 // Classes of the file's head, or the publisher's where it has no such tensor: load() then says what is
 // missing.
 int64_t classes_in(const weights::Checkpoint& file, const nn::ModelInfo& info, const std::string& head) {
@@ -30,6 +22,13 @@ int64_t classes_in(const weights::Checkpoint& file, const nn::ModelInfo& info, c
 }
 
 }  // namespace
+
+weights::NameMap published_names(std::string_view model) {
+  using Names = nn::EncoderBlockConfig::Names;
+  if (model.starts_with("vit_")) return vit_names(Names::torchvision);
+  if (model.starts_with("hf_vit_")) return vit_names(Names::huggingface);
+  return {};
+}
 
 data::Preprocess preprocess_of(std::string_view model) {
   return preprocess_of(nn::model_info(model).input);
@@ -48,7 +47,7 @@ Published load_published(const std::string& model, const std::string& path) {
                                 [](const weights::Waived& w) { return w.name == "classifier.weight"; });
     return out;
   }
-  out.report = weights::load(*out.network, file, names_of(model));
+  out.report = weights::load(*out.network, file, published_names(model));
   out.report.require_complete();
   return out;
 }

@@ -11,6 +11,9 @@ namespace graft::transfer {
 // What the published weights of a network expect.
 data::Preprocess preprocess_of(std::string_view model);
 
+// How the names in the published files of this network become the engine's.
+weights::NameMap published_names(std::string_view model);
+
 struct Published {
   std::unique_ptr<nn::Classifier> network;
   weights::LoadReport report;

@@ -65,6 +65,7 @@ LoadedVit load_vit(const std::string& path) {
   const weights::Entry* head = checkpoint.find("classifier.weight");
   GRAFT_CHECK_AS(DataError, head && !head->sizes.empty() && head->sizes[0] >= 1, printable(path),
                  ": no classifier.weight; a network without classes is for graft tune --model hf_vit_b_16");
+  nn::NoInit filled_by_the_file;
   out.model = std::make_unique<nn::Vit>(config, head->sizes[0]);
   out.report = weights::load(*out.model, checkpoint, vit_names(config.names));
   out.report.require_complete();

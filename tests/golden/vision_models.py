@@ -24,7 +24,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import vision_transformer as torchvision_vit
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, ViTConfig, ViTForImageClassification
+from transformers import (CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, ViTConfig, ViTForImageClassification,
+                          ViTImageProcessor)
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 from transformers.models.vit.modeling_vit import ViTLayer
 
@@ -238,6 +239,12 @@ def make_vit(out):
     net = ViTForImageClassification(config).eval()
     randomise(net)
     write(out, "vit-huggingface", net, vit_references(net, torch.randn(2, 3, 17, 17), torch.tensor([2, 0])), True)
+    processor = ViTImageProcessor(size={"height": 17, "width": 17})
+    processor.save_pretrained(out / "vit-huggingface")
+    pixels = processor(Image.open(out / "clip-zeroshot" / "picture.png"))["pixel_values"][0]
+    with torch.no_grad():
+        logits = net.double()(torch.from_numpy(pixels)[None].double()).logits[0]
+    (out / "vit-huggingface" / "golden.json").write_text(json.dumps({"logits": logits.tolist()}, indent=1) + "\n")
 
 
 def make_zeroshot(out):
@@ -273,9 +280,13 @@ def make_zeroshot(out):
         for label in labels:
             prompts = tokenizer([t.replace("{}", label) for t in templates], padding=True, return_tensors="pt")
             classes.append(F.normalize(net.get_text_features(**prompts)).mean(0))
+        questions = ["a photo of a cat", "a photo of a dog"]
+        prompts = tokenizer(questions, padding=True, return_tensors="pt")
+        logits = net(pixel_values=pixels.double(), **prompts).logits_per_image
         probabilities = (net.logit_scale.exp() * image @ F.normalize(torch.stack(classes)).T).softmax(-1)[0]
     torch.set_default_dtype(torch.float32)
-    golden = {"labels": labels, "templates": templates, "probabilities": probabilities.tolist(), "image_features": image[0].tolist()}
+    golden = {"labels": labels, "templates": templates, "probabilities": probabilities.tolist(), "image_features": image[0].tolist(),
+              "texts": questions, "logits": logits[0].tolist()}
     (folder / "golden.json").write_text(json.dumps(golden, indent=1) + "\n")
 
 

@@ -12,8 +12,11 @@
 #include "nn/generate.h"
 #include "tests/nn/decoders.h"
 #include "tests/support.h"
+#include "transfer/clip.h"
+#include "transfer/embed.h"
 #include "transfer/language.h"
 #include "transfer/text_encoder.h"
+#include "transfer/vit.h"
 
 using namespace graft;
 using namespace graft::nn;
@@ -133,6 +136,30 @@ Outcome check_tensor(const std::string& file, const Json& check) {
   return compare_values(found, check);
 }
 
+Tensor picture_of(const std::string& file, const data::Preprocess& preprocess) {
+  Tensor input = data::to_input(data::read_image(file), preprocess);
+  return input.reshape({1, input.dim(0), input.dim(1), 3});
+}
+
+Outcome check_image_text(const std::string& folder, const std::string& picture, const Json& check) {
+  auto clip = transfer::load_clip(folder);
+  data::Tokenizer tokenizer = data::open_tokenizer(folder);
+  NoGrad no_grad;
+  Var image = clip.model->image_features(Var(picture_of(picture, clip.preprocess)));
+  auto texts = check["texts"].get<std::vector<std::string>>();
+  Var vectors(transfer::embed_texts(*clip.model, tokenizer, texts).vectors);
+  Tensor logits = clip.model->compare(image, vectors).per_image.value().contiguous();
+  return compare_values({logits.data<float>(), logits.data<float>() + logits.numel()}, check);
+}
+
+Outcome check_image_logits(const std::string& folder, const std::string& picture, const Json& check) {
+  auto vit = transfer::load_vit(folder);
+  NoGrad no_grad;
+  Tensor logits = vit.model->forward(Var(picture_of(picture, vit.preprocess))).value();
+  auto count = std::min<int64_t>(logits.numel(), static_cast<int64_t>(check["values"].size()));
+  return compare_values({logits.data<float>(), logits.data<float>() + count}, check);
+}
+
 Outcome check_one(const std::string& folder, const Json& check) {
   std::string path = folder + "/" + check["name"].get<std::string>(), kind = check["kind"];
   if (!fs::exists(path)) return {Outcome::Kind::absent, "not there"};
@@ -141,6 +168,10 @@ Outcome check_one(const std::string& folder, const Json& check) {
     if (kind == "greedy") return check_greedy(path, check);
     if (kind == "label_score") return check_label(path, check);
     if (kind == "tensor") return check_tensor(path, check);
+    std::string picture = folder + "/" + check.value("picture", "");
+    if (!fs::is_regular_file(picture)) return {Outcome::Kind::absent, "no " + picture};
+    if (kind == "image_text") return check_image_text(path, picture, check);
+    if (kind == "image_logits") return check_image_logits(path, picture, check);
     return {Outcome::Kind::absent, "no check of this kind"};
   } catch (const Error& e) {
     return differs(e.what());
@@ -207,6 +238,10 @@ Json stand_ins(const TempDir& folder) {
   for (int64_t i = 0; i < 6; ++i) first.push_back(filter.data<float>()[i]);
   // The first text of the batch has no padding.
   Json ids = first_row(words.inputs.at("input_ids"), 9);
+  for (const char* name : {"clip-zeroshot", "vit-huggingface"})
+    fs::copy(source_dir() + "/tests/golden/vision/" + name, folder / name);
+  Json clip = Json::parse(std::ifstream(folder / "clip-zeroshot/golden.json"));
+  Json vit = Json::parse(std::ifstream(folder / "vit-huggingface/golden.json"));
   return Json::array({{{"name", "words"},
                        {"kind", "hidden"},
                        {"ids", ids},
@@ -220,6 +255,17 @@ Json stand_ins(const TempDir& folder) {
                        {"from", {0, 0}},
                        {"width", 37},
                        {"values", numbers(words.logits, 2, 4)},
+                       {"tolerance", 1e-4}},
+                      {{"name", "clip-zeroshot"},
+                       {"kind", "image_text"},
+                       {"texts", clip["texts"]},
+                       {"picture", "clip-zeroshot/picture.png"},
+                       {"values", clip["logits"]},
+                       {"tolerance", 1e-4}},
+                      {{"name", "vit-huggingface"},
+                       {"kind", "image_logits"},
+                       {"picture", "clip-zeroshot/picture.png"},
+                       {"values", vit["logits"]},
                        {"tolerance", 1e-4}},
                       {{"name", "gpt2"}, {"kind", "greedy"}, {"ids", prompt}, {"values", rest}},
                       {{"name", "vgg.pth"},
@@ -249,7 +295,8 @@ TEST_CASE("published values: what is equal is ok, what is not is told") {
     if (check["kind"] == "greedy") {
       wrong["values"].back() = wrong["values"].back().get<int64_t>() + 1;
     } else {
-      Json& last = check["kind"] == "tensor" ? wrong["values"].back() : wrong["values"].back().back();
+      Json& row = wrong["values"].back();
+      Json& last = row.is_array() ? row.back() : row;
       last = last.get<double>() + 1e-3;
     }
     CHECK(check_one(folder.path(), wrong).kind == Outcome::Kind::wrong);
