@@ -129,6 +129,7 @@ class ClipClassifier : public Classifier {
   std::string head_name() const override { return "classifier"; }
   int64_t classes() const override { return fc.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
+  bool recordable() const override { return false; }  // the places' numbers come from the CPU
 
   ClipVisionTower vision_model;
   Linear visual_projection, fc;

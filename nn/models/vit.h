@@ -39,6 +39,7 @@ class Vit : public Classifier {
   std::string head_name() const override;
   int64_t classes() const override { return fc.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
+  bool recordable() const override { return false; }  // the places' numbers come from the CPU
 
   VitConfig config;
   Parameter class_token, places;  // [1, 1, C] and [1, 1 + patches, C]
