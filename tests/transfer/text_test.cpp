@@ -161,3 +161,28 @@ TEST_CASE("texts: a row's logits do not depend on padding; wrong batches are ref
   check_throws<UsageError>([&] { network->compute_on(kCpu, DType::bf16); }, {"bf16"});
   CHECK(network->classes() == 3);
 }
+
+TEST_CASE("texts: a device's losses are the CPU's") {
+  struct Case {
+    const char* config;
+    bool writes;
+  };
+  for (Case c : {Case{kBert, false}, Case{kGpt2, false}, Case{kGpt2, true}, Case{kT5, true}}) {
+    CAPTURE(c.config);
+    Shop shop(c.config, "full", true, c.writes);
+    write_file(shop.dir / "text.txt",
+               "the film is good and the plot is bad but the music was very good so it is a book");
+    if (c.writes) shop.options.data = shop.dir / (c.config == kT5 ? "data" : "text.txt");
+    shop.options.out = "";
+    shop.options.max_length = 6;
+    shop.options.settings = {{"batch", "16"}, {"epochs", "1"}, {"learning_rate", "0.001"}};
+    std::vector<double> expected = tune(shop.options).step_losses;
+    for (Device device : devices()) {
+      CAPTURE(to_text(device));
+      shop.options.compute.device = device;
+      std::vector<double> found = tune(shop.options).step_losses;
+      REQUIRE(found.size() == expected.size());
+      for (size_t i = 0; i < found.size(); ++i) CHECK(found[i] == doctest::Approx(expected[i]).epsilon(1e-4));
+    }
+  }
+}
