@@ -1,6 +1,7 @@
 // graft inspect: what is in a file of weights, which network it is of, and what would load where.
 #include "transfer/inspect.h"
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -143,7 +144,8 @@ int Inspect::run() {
     int64_t classes = transfer::classes_of_head(checkpoint, nn::make_classifier(name, 1)->head_name());
     say(str("network ", name, ", ", counted(classes, "class", "classes")));
   }
-  show_folder();
+  // A file whose tensors say what it is may lie beside another network's config.json.
+  if (names.empty() || std::filesystem::is_directory(file)) show_folder();
   if (names.empty() && !json.contains("family"))
     say("network none of those that graft knows, or not all of one");
   show_metadata(checkpoint);

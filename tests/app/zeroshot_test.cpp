@@ -149,6 +149,13 @@ TEST_CASE("app: inspect says what a published folder is and what loads where") {
   CHECK(ran.out.find("ViT, pictures of 17 x 17 pixels in patches of 5, 2 layers of width 24") !=
         std::string::npos);
 
+  Bench bench;
+  fs::copy(at.dir / "vit/config.json", bench.dir / "config.json");
+  ran = bench.run("inspect net.safetensors");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  CHECK(ran.out.find("network cifar_resnet20") != std::string::npos);
+  CHECK(ran.out.find("ViT") == std::string::npos);
+
   ran = at.run("predict --weights vit clip/picture.png --json p.json");
   REQUIRE_MESSAGE(ran.code == 0, ran.err);
   CHECK(parsed(at.dir / "p.json")["predictions"][0]["top"].size() == 3);
