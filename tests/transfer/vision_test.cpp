@@ -69,6 +69,24 @@ TEST_CASE("CLIP's config.json: the published sizes, and what is missing is as in
   CHECK(clip_of(R"({"model_type": "clip", "text_config": null})").text.tower.width == 512);
 }
 
+TEST_CASE("ViT's config.json: the published size, and what is missing is as in transformers") {
+  VitConfig c = vit_of(R"({"model_type": "vit"})");
+  CHECK(c.width == kVitB16.width);
+  CHECK(c.layers == kVitB16.layers);
+  CHECK(c.heads == kVitB16.heads);
+  CHECK(c.inner == kVitB16.inner);
+  CHECK(c.image == 224);
+  CHECK(c.patch == 16);
+  CHECK(c.eps == 1e-12);
+  CHECK(c.activation == Nonlinearity::gelu);
+  CHECK(c.dropout == 0);
+  CHECK(c.qkv_bias);
+  c = vit_of(R"({"model_type": "vit", "layer_norm_eps": 1e-6, "qkv_bias": false, "image_size": 384})");
+  CHECK(c.eps == 1e-6);
+  CHECK_FALSE(c.qkv_bias);
+  CHECK(c.image == 384);
+}
+
 TEST_CASE("CLIP's and ViT's config.json: what does not fit is refused by its key") {
   auto refused = [](const std::string& json, const std::vector<std::string>& parts) {
     CAPTURE(json);
