@@ -63,7 +63,7 @@ std::string gpu_text() {
     text += str(text.empty() ? "" : ", ", device, " (", accelerator()->describe(device.index), ")");
   }
   if (!text.empty()) return text;
-  return kCudaBuilt ? "none found; everything runs on the CPU" : "this build is for the CPU alone";
+  return has_cuda_backend() ? "none found; everything runs on the CPU" : "this build is for the CPU alone";
 }
 
 // What --device takes here.

@@ -5,17 +5,18 @@ foreach(folder core autograd nn weights data transfer)
   file(GLOB_RECURSE found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
   list(APPEND sources ${found})
 endforeach()
-file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cpp)
-list(APPEND sources ${found})
+list(APPEND sources ${PROJECT_SOURCE_DIR}/kernels/dispatch.cpp)
+# What takes time when it runs is optimised most: kernels, pictures, tokenizers. Elsewhere the time is the compiler's, and
+# the sanitizers make that the longer part.
 set(kernel_optimisation -O3)
+set(light_optimisation -O2)
 if(GRAFT_SANITIZE)
-  # The sanitizers make the compiler's work the longer part. What takes time when it runs stays optimised: kernels, pictures,
-  # tokenizers, the simulator.
   set(kernel_optimisation -O2)
-  set(light ${sources})
-  list(FILTER light EXCLUDE REGEX "/data/")
-  set_property(SOURCE ${light} APPEND PROPERTY COMPILE_OPTIONS -O1)
+  set(light_optimisation -O1)
 endif()
+set(light ${sources})
+list(FILTER light EXCLUDE REGEX "/data/")
+set_property(SOURCE ${light} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release,RelWithDebInfo>:${light_optimisation}>)
 
 add_library(graft STATIC ${sources})
 add_library(graft::graft ALIAS graft)

@@ -4,14 +4,6 @@
 
 namespace graft {
 
-Accelerator* accelerator() {
-#ifdef GRAFT_CUDA
-  return &cuda_accelerator();
-#else
-  return nullptr;
-#endif
-}
-
 Accelerator& accelerator_of(Device device) {
   Accelerator* found = accelerator();
   GRAFT_CHECK_AS(DeviceError, found, device, ": this build has no CUDA backend");

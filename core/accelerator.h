@@ -1,6 +1,7 @@
 // What core needs of an accelerator: memory, copies, and the elementwise work behind Tensor's own methods.
-// The CUDA backend implements it (kernels/cuda/runtime.cu); a build with that backend links its
-// cuda_accelerator(), so core includes no CUDA header and nothing registers itself at start.
+// The CUDA backend implements it (kernels/cuda/runtime.cu) and is found when the program is linked, so core
+// includes no CUDA header, nothing registers itself at start, and the same object files serve builds with and
+// without it (cmake/cuda_absent.cpp.in).
 //
 // All work of a device is in one order, the order of the calls: a copy or kernel sees what earlier ones
 // wrote, and memory that is freed may be handed out at once.
@@ -46,16 +47,11 @@ class Accelerator {
   virtual void fill(const Tensor& tensor, double value) = 0;
 };
 
-// Null in a build without one.
+// Null in a build without one. Defined by the CUDA backend, or by what stands in for it.
 Accelerator* accelerator();
 // The accelerator that `device` belongs to. Throws DeviceError where there is no such device.
 Accelerator& accelerator_of(Device device);
 // Waits for the device. There is nothing to wait for on the CPU.
 void synchronize(Device device);
-
-#ifdef GRAFT_CUDA
-// Defined by the CUDA backend.
-Accelerator& cuda_accelerator();
-#endif
 
 }  // namespace graft

@@ -9,6 +9,10 @@ std::string to_text(Device device) {
   return device.is_cuda() ? str("cuda:", device.index) : std::string("cpu");
 }
 
+bool has_cuda_backend() {
+  return accelerator() != nullptr;
+}
+
 std::vector<Device> devices() {
   std::vector<Device> found = {kCpu};
   int count = accelerator() ? accelerator()->device_count() : 0;

@@ -24,11 +24,7 @@ std::string to_text(Device device);
 // Every device that this build can compute on, the CPU first. Tests and benchmarks loop over it.
 std::vector<Device> devices();
 
-// True in builds with the CUDA kernels: for a GPU, or compiled for the simulator.
-#ifdef GRAFT_CUDA
-constexpr bool kCudaBuilt = true;
-#else
-constexpr bool kCudaBuilt = false;
-#endif
+// True in programs that are linked with the CUDA kernels: for a GPU, or compiled for the simulator.
+bool has_cuda_backend();
 
 }  // namespace graft

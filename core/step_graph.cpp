@@ -26,11 +26,9 @@ class During {
 
 // Recording needs an accelerator, so a build with one.
 StepRecorder& recorder() {
-#ifdef GRAFT_CUDA
-  return cuda_step_recorder();
-#else
-  fail("step graph: this build has no CUDA backend");
-#endif
+  StepRecorder* found = step_recorder();
+  GRAFT_CHECK(found, "step graph: this build has no CUDA backend");
+  return *found;
 }
 
 }  // namespace

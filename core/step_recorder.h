@@ -31,9 +31,7 @@ class StepRecorder {
   virtual void drop() noexcept = 0;  // forgets what was recorded
 };
 
-#ifdef GRAFT_CUDA
-// Defined by the CUDA backend.
-StepRecorder& cuda_step_recorder();
-#endif
+// Null in a build without an accelerator. Defined by the CUDA backend, or by what stands in for it.
+StepRecorder* step_recorder();
 
 }  // namespace graft

@@ -9,15 +9,15 @@
 // more, the CPU's kernels take f32 and f64 and compute in that type, the CUDA kernels take f32 and bf16 and
 // compute in float.
 //
-// A header's CUDA kernels are in kernels/cuda/<stem>.cu. Until that file exists, calling one throws
-// DeviceError, naming it: cmake/cuda.cmake has the compiler read the header once more, with
-// GRAFT_KERNELS_TO_COME, and GRAFT_KERNEL then defines the cuda:: functions that throw. So a file that
-// arrives replaces them all.
+// A header's CUDA kernels are in kernels/cuda/<stem>.cu. Where a build has no such file, because it has no
+// CUDA backend or the kernel is still to come, calling one throws DeviceError, naming it: cmake/backend.cmake
+// has the compiler read the header once more, with GRAFT_CUDA_ABSENT, and GRAFT_KERNEL then defines the
+// cuda:: functions that throw. So a file that arrives replaces them all, and which kernels there are is
+// decided when the library is put together: everything above kernels/ compiles to the same object files
+// with CUDA and without.
 #pragma once
 
-#ifdef GRAFT_CUDA
 #include "core/accelerator.h"
-#endif
 #include "core/tensor.h"
 
 namespace graft::kernels {
@@ -96,19 +96,10 @@ const First& first_of(const First& first, const Rest&...) {
 #define GRAFT_CPU_CALL(name, args) return cpu::v2::name args
 #endif
 
-#ifdef GRAFT_CUDA
-#define GRAFT_CUDA_CALL(device, name, args)            \
-  ::graft::accelerator_of(device).use((device).index); \
-  return cuda::name args
-#else
-#define GRAFT_CUDA_CALL(device, name, args) \
-  ::graft::fail<::graft::DeviceError>(#name ": this build has no CUDA backend")
-#endif
-
-#ifdef GRAFT_KERNELS_TO_COME
-#define GRAFT_CUDA_DECLARE(name, params)                                                      \
-  void name params {                                                                          \
-    ::graft::fail<::graft::DeviceError>(#name ": has no CUDA kernel yet; run it on the CPU"); \
+#ifdef GRAFT_CUDA_ABSENT  // the reason
+#define GRAFT_CUDA_DECLARE(name, params)                               \
+  void name params {                                                   \
+    ::graft::fail<::graft::DeviceError>(#name ": " GRAFT_CUDA_ABSENT); \
   }
 #else
 #define GRAFT_CUDA_DECLARE(name, params) void name params;
@@ -126,7 +117,8 @@ const First& first_of(const First& first, const Rest&...) {
     ::graft::Device device_ = ::graft::kernels::device_of(::graft::kernels::first_of args); \
     ::graft::kernels::Arguments{#name, device_}.check args;                                 \
     if (device_.is_cuda()) {                                                                \
-      GRAFT_CUDA_CALL(device_, name, args);                                                 \
+      ::graft::accelerator_of(device_).use(device_.index);                                  \
+      return cuda::name args;                                                               \
     }                                                                                       \
     GRAFT_CPU_CALL(name, args);                                                             \
   }

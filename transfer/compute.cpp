@@ -39,7 +39,7 @@ DType parse_precision(std::string_view text) {
 void check(const Compute& compute) {
   Device device = compute.device;
   if (device.is_cuda()) {
-    GRAFT_CHECK_AS(DeviceError, kCudaBuilt, "device ", device,
+    GRAFT_CHECK_AS(DeviceError, has_cuda_backend(), "device ", device,
                    ": this build of graft is for the CPU alone; leave the device at cpu, or build the preset "
                    "cuda (needs nvcc) or sim (simulates a GPU)");
     int count = accelerator()->device_count();

@@ -161,7 +161,7 @@ namespace {
 class Recorder final : public StepRecorder {
  public:
   void begin(int index) override {
-    cuda_accelerator().use(index);
+    accelerator()->use(index);
     kernels::cuda::Recording::begin(index);
   }
   int64_t kernels() override { return kernels::cuda::Recording::here()->kernels(); }
@@ -171,9 +171,9 @@ class Recorder final : public StepRecorder {
 
 }  // namespace
 
-StepRecorder& cuda_step_recorder() {
+StepRecorder* step_recorder() {
   static Recorder one;
-  return one;
+  return &one;
 }
 
 }  // namespace graft

@@ -194,8 +194,8 @@ Gpus& gpus() {
 
 }  // namespace
 
-Accelerator& cuda_accelerator() {
-  return gpus();
+Accelerator* accelerator() {
+  return &gpus();
 }
 
 namespace kernels::cuda {

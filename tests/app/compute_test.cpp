@@ -15,7 +15,7 @@ bool has_accelerator() {
 
 TEST_CASE("app: a device that is not there is one clear line, and nothing is written") {
   Bench bench(4);
-  std::string far = kCudaBuilt ? "no such device" : "for the CPU alone";
+  std::string far = has_cuda_backend() ? "no such device" : "for the CPU alone";
   check_complaint(bench.run(bench.tune + " --device cuda:17 --out run"), 70, {"cuda:17", far});
   check_complaint(bench.run(bench.tune + " --device gpu --out run"), 64, {"gpu", "cuda:N"});
   check_complaint(bench.run(bench.tune + " --precision f16 --out run"), 64, {"f16", "bf16"});

@@ -104,8 +104,8 @@ SimulatedDevice& device() {
 
 }  // namespace
 
-Accelerator& cuda_accelerator() {
-  return device();
+Accelerator* accelerator() {
+  return &device();
 }
 
 namespace kernels::cuda {

@@ -1,26 +1,29 @@
-# The CUDA backend, kernels/cuda/*.cu: for GPUs of compute capability 8.0 and up by nvcc, or for the simulator
-# (GRAFT_SIM) by the host compiler.
+# What kernels/dispatch.h calls on a CUDA device: the CUDA backend, kernels/cuda/*.cu, for GPUs of compute capability 8.0
+# and up by nvcc (GRAFT_CUDA) or for the simulator by the host compiler (GRAFT_SIM); or, in a build without it, errors
+# that say so.
 
-target_compile_definitions(graft_options INTERFACE GRAFT_CUDA)
-target_compile_definitions(graft PUBLIC GRAFT_CUDA)
-
-# Ops whose CUDA kernels are still to come: for each kernels/<stem>.h without a kernels/cuda/<stem>.cu a file that
-# defines the header's cuda:: functions as errors that name the op. kernels/dispatch.h has the other half.
-file(GLOB contracts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_SOURCE_DIR}/kernels/*.h)
+# For each kernels/<stem>.h whose kernels/cuda/<stem>.cu this build does not have: a source that defines the header's
+# cuda:: functions as errors that name the op. kernels/dispatch.h has the other half.
+set(reason "this build has no CUDA backend")
+if(GRAFT_CUDA OR GRAFT_SIM)
+  set(reason "has no CUDA kernel yet; run it on the CPU")
+endif()
+set(includes "")
+file(GLOB contracts CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/kernels/*.h)
 foreach(contract ${contracts})
-  string(REGEX REPLACE "\\.h$" "" stem ${contract})
-  file(STRINGS ${PROJECT_SOURCE_DIR}/kernels/${contract} declared REGEX "^GRAFT_KERNEL\\(" LIMIT_COUNT 1)
-  if(declared AND NOT EXISTS ${PROJECT_SOURCE_DIR}/kernels/cuda/${stem}.cu)
-    set(to_come ${PROJECT_BINARY_DIR}/cuda_to_come/${stem}.cpp)
-    file(CONFIGURE OUTPUT ${to_come} CONTENT [[
-#define GRAFT_KERNELS_TO_COME
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#include "kernels/@contract@"
-]] @ONLY)
-    target_sources(graft PRIVATE ${to_come})
+  get_filename_component(stem ${contract} NAME_WE)
+  file(STRINGS ${PROJECT_SOURCE_DIR}/${contract} declared REGEX "^GRAFT_KERNEL\\(" LIMIT_COUNT 1)
+  if(declared AND NOT ((GRAFT_CUDA OR GRAFT_SIM) AND EXISTS ${PROJECT_SOURCE_DIR}/kernels/cuda/${stem}.cu))
+    string(APPEND includes "#include \"${contract}\"\n")
   endif()
 endforeach()
+configure_file(${CMAKE_CURRENT_LIST_DIR}/cuda_absent.cpp.in ${PROJECT_BINARY_DIR}/cuda_absent.cpp @ONLY)
+target_sources(graft PRIVATE ${PROJECT_BINARY_DIR}/cuda_absent.cpp)
 
+if(NOT (GRAFT_CUDA OR GRAFT_SIM))
+  target_sources(graft PRIVATE ${PROJECT_SOURCE_DIR}/kernels/without_cuda.cpp)
+  return()
+endif()
 if(GRAFT_SIM)
   include(${CMAKE_CURRENT_LIST_DIR}/sim.cmake)
   return()
