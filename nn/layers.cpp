@@ -34,10 +34,12 @@ Conv2d::Conv2d(const Config& config, DType dtype) : how{config.stride, config.pa
 
 void Conv2d::parts(Parts& p) {
   p("weight", weight, Published::conv_oihw).optional("bias", bias);
+  if (adapter) p("adapter", *adapter);
 }
 
 Var Conv2d::forward(const Var& x) const {
-  return seen(conv2d(x, as_input(weight, x), as_input(bias, x), how));
+  Var y = conv2d(x, as_input(weight, x), as_input(bias, x), how);
+  return seen(adapter ? adapter->adapt(x, y) : y);
 }
 
 Linear::Linear(const Config& config, DType dtype)
@@ -45,13 +47,19 @@ Linear::Linear(const Config& config, DType dtype)
   if (config.bias) bias = Parameter(Tensor::zeros({config.out}, dtype));
 }
 
+void Linear::parts(Parts& p) {
+  p("weight", weight, published_).optional("bias", bias);
+  if (adapter) p("adapter", *adapter);
+}
+
 Var Linear::forward(const Var& x) const {
-  return seen(linear(x, as_input(weight, x), as_input(bias, x)));
+  Var y = linear(x, as_input(weight, x), as_input(bias, x));
+  return seen(adapter ? adapter->adapt(x, y) : y);
 }
 
 Var Linear::forward(const Var& x, Activation activation, const Var& residual) const {
-  // An observer is shown the linear map itself.
-  if (is_observed() && (activation != Activation::none || residual)) {
+  // An observer is shown the linear map itself, and an adapter works on it.
+  if (adapter || (is_observed() && (activation != Activation::none || residual))) {
     Var y = forward(x);
     return activate(residual ? add(y, residual) : y, activation);
   }
@@ -150,7 +158,7 @@ bool nothing_needs_grad(std::initializer_list<Var> vars) {
 }  // namespace
 
 Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x, const Var& residual) {
-  if (bn.keeps_statistics() &&
+  if (!conv.adapter && bn.keeps_statistics() &&
       nothing_needs_grad({x, conv.weight.var, bn.weight.var, bn.bias.var, residual})) {
     auto [scale, shift] = bn.scale_and_shift();
     if (conv.bias.var) {
@@ -164,7 +172,8 @@ Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Va
 }
 
 Var conv_act(const Conv2d& conv, Activation activation, const Var& x) {
-  if (!nothing_needs_grad({x, conv.weight.var, conv.bias.var})) return activate(conv.forward(x), activation);
+  if (conv.adapter || !nothing_needs_grad({x, conv.weight.var, conv.bias.var}))
+    return activate(conv.forward(x), activation);
   Tensor shift = conv.bias.var ? conv.bias.var.value() : Tensor();
   return conv2d_affine(x, as_input(conv.weight, x), conv.how, {}, shift, {}, activation);
 }

@@ -16,6 +16,14 @@ namespace graft::nn {
 // The parameter as an input of `dtype` needs it: a bf16 copy where that is bf16 and the parameter f32.
 Var rounded_to(const Parameter& parameter, DType dtype);
 
+// What is trained beside a layer that stays as it is; nn/adapters.h has the kinds. A layer that has one
+// computes adapt(x, layer(x)).
+class Adapter : public Module {
+ public:
+  // The layer's input and output -> what takes the output's place, of the same shape.
+  virtual Var adapt(const Var& x, const Var& y) = 0;
+};
+
 // x [N, H, W, in] -> [N, OH, OW, out]. weight: [out, size, size, in / groups].
 class Conv2d : public Module {
  public:
@@ -30,6 +38,7 @@ class Conv2d : public Module {
 
   Parameter weight, bias;
   graft::Conv2d how;
+  std::unique_ptr<Adapter> adapter;  // mostly none
 };
 
 // x [..., in] -> [..., out]. weight: [out, in].
@@ -42,14 +51,16 @@ class Linear : public Module {
   };
   explicit Linear(const Config& config, DType dtype = DType::f32);
   Linear(int64_t in, int64_t out, DType dtype = DType::f32) : Linear(Config{in, out}, dtype) {}
-  void parts(Parts& p) override { p("weight", weight, published_).optional("bias", bias); }
+  void parts(Parts& p) override;
   Var forward(const Var& x) const;
-  // activation(forward(x) + residual) in one pass; residual is like the result, or undefined.
+  // activation(forward(x) + residual) in one pass where there is no adapter; residual is like the result, or
+  // undefined.
   Var forward(const Var& x, Activation activation, const Var& residual = {}) const;
   // PyTorch's start: weight and bias uniform within 1 / sqrt(in).
   void init(const Init& init, const std::string& name);
 
   Parameter weight, bias;
+  std::unique_ptr<Adapter> adapter;  // mostly none
 
  private:
   Published published_;

@@ -235,4 +235,10 @@ bool Config::has_section(std::string_view key) const {
   return value && value->is_object();
 }
 
+std::vector<std::string> Config::keys() const {
+  std::vector<std::string> all;
+  for (const auto& [key, value] : object_->json.items()) all.push_back(key);
+  return all;
+}
+
 }  // namespace graft::weights

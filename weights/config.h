@@ -56,6 +56,8 @@ class Config {
   Config section(std::string_view key) const;
   // Is there an object under the key?
   bool has_section(std::string_view key) const;
+  // All keys, in their alphabetical order.
+  std::vector<std::string> keys() const;
 
   // Throws a DataError that names the file, the key and its value.
   template <class... Parts>
