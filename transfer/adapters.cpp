@@ -56,7 +56,8 @@ std::vector<Place> chosen(nn::Module& network, std::vector<std::string> targets,
     bool known = std::any_of(names.begin(), names.end(),
                              [&](const std::string& name) { return is_meant(name, target, names); });
     GRAFT_CHECK_AS(UsageError, known, "adapters: no linear or convolution layer is called ",
-                   printable(target), did_you_mean(target, names));
+                   printable(target),
+                   did_you_mean(target, target.find('.') == std::string::npos ? endings : names));
   }
   for (Place& place : all) {
     bool meant = std::any_of(targets.begin(), targets.end(),
