@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "transfer/layer_count.h"
 #include "transfer/preprocessor.h"
 
 namespace graft::transfer {
@@ -185,7 +186,9 @@ LoadedClip load_clip(const std::string& path) {
   } else {
     GRAFT_CHECK_AS(DataError, fs::exists(beside), printable(path),
                    ": no config.json beside it; a published CLIP has one");
-    config = clip_config(Config::read(beside.string()));
+    Config file = Config::read(beside.string());
+    config = clip_config(file);
+    require_layers(file, checkpoint);
   }
   out.preprocess = preprocess_of(nn::kClipInput);
   out.preprocess.resize = out.preprocess.crop = config.vision.image;

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <filesystem>
 
+#include "transfer/layer_count.h"
+
 namespace graft::transfer {
 namespace {
 
@@ -196,9 +198,10 @@ PublishedLanguage load_language_task(const std::string& path) {
   Config config = Config::read((folder / "config.json").string());
   PublishedLanguage out;
   out.family = config.one_of("model_type", {"gpt2", "t5"});
+  Checkpoint checkpoint = Checkpoint::open(path);
+  require_layers(config, checkpoint);
   out.network = make_language_task(config);
-  out.report =
-      weights::load(*out.network, Checkpoint::open(path), out.family == "gpt2" ? gpt2_names() : t5_names());
+  out.report = weights::load(*out.network, checkpoint, out.family == "gpt2" ? gpt2_names() : t5_names());
   out.report.require_complete();
   out.network->eval();
   return out;
@@ -232,6 +235,7 @@ Language load_language(const std::string& path, int64_t heads) {
   if (fs::exists(beside)) {
     Config config = Config::read(beside.string());
     std::string family = config.one_of("model_type", {"gpt2", "t5"});
+    require_layers(config, checkpoint);
     if (family == "gpt2") return loaded<nn::Gpt2>(family, gpt2_config(config), checkpoint, gpt2_names());
     return loaded<nn::T5>(family, t5_config(config), checkpoint, t5_names());
   }

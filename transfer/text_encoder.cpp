@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "transfer/layer_count.h"
+
 namespace graft::transfer {
 namespace {
 
@@ -76,6 +78,7 @@ TextEncoder load_text_encoder(const std::string& path) {
   nn::BertConfig config = bert_config(file);
   BertTask task = task_of(file);
   auto checkpoint = weights::Checkpoint::open(path);
+  require_layers(file, checkpoint);
   TextEncoder out;
   out.labels = file.labels("id2label");
   int64_t classes = out.labels.empty() ? 2 : static_cast<int64_t>(out.labels.size());

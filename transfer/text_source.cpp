@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "transfer/language.h"
+#include "transfer/layer_count.h"
 #include "transfer/text_encoder.h"
 
 namespace graft::transfer {
@@ -58,9 +59,10 @@ PublishedText load_text_classifier(const std::string& path, uint64_t seed) {
   PublishedText out;
   out.family = family_of(config);
   size_t labels = config.labels("id2label").size();
+  auto checkpoint = weights::Checkpoint::open(path);
+  require_layers(config, checkpoint);
   out.network = make_text_classifier(config, labels >= 2 ? static_cast<int64_t>(labels) : 2, seed);
   out.files = published_files(path);
-  auto checkpoint = weights::Checkpoint::open(path);
   out.report = weights::load(*out.network, checkpoint, names_for(out.family, *out.network));
   out.report.require_complete();
   if (auto* bert = dynamic_cast<nn::BertClassifier*>(out.network.get())) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "transfer/layer_count.h"
 #include "transfer/preprocessor.h"
 
 namespace graft::transfer {
@@ -53,6 +54,7 @@ LoadedVit load_vit(const std::string& path) {
   Config file = Config::read((folder / "config.json").string());
   nn::VitConfig config = vit_config(file);
   auto checkpoint = weights::Checkpoint::open(path);
+  require_layers(file, checkpoint);
   LoadedVit out;
   out.preprocess = preprocess_of({config.image, config.image, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, false, true});
   fs::path pictures = folder / "preprocessor_config.json";

@@ -139,7 +139,7 @@ TEST_CASE("a CLIP with more layers than its file, and a file with a surplus tens
     write_file(dir / "clip/config.json", changed);
   };
   with("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
-  check_throws<DataError>([&] { load_clip(dir / "clip"); }, {"text_model.encoder.layers.2.", "missing"});
+  check_throws<DataError>([&] { load_clip(dir / "clip"); }, {"num_hidden_layers", "is 3", "at most 2"});
   with("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
   check_throws<DataError>([&] { load_clip(dir / "clip"); }, {"text_model.encoder.layers.1.", "unexpected"});
   with("\"patch_size\": 6", "\"patch_size\": 7");
