@@ -1,0 +1,231 @@
+"""Writes training.json: 50 steps of training, setting by setting, as PyTorch takes them, in f64.
+
+    pip install torch==1.13.1; python3 tests/golden/training.py
+
+A run is a function with @run, named by what it shows. It takes the common network, trains it, and returns a Curve; its
+`settings` are the recipe that makes graft do the same. Nothing else is needed: the test in tests/transfer/curves_test.cpp trains
+with every recipe in the file, from the same weights on the same pictures in the same order.
+
+    {"pictures", "labels": ..., "start": {name: tensor}, "runs": {name: {"settings": {...}, "strategy": "scratch",
+     "losses": [50 numbers], "order_sha256": "...", "test_losses": [10], "head": {"shape", "values"}}}}
+
+losses are those of each step's batch before the step; test_losses those on all pictures after each epoch, in evaluation mode;
+head is linear.weight at the end.
+"""
+import copy
+import hashlib
+import json
+import os
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+
+from graft_random import batches_of
+
+torch.set_default_dtype(torch.float64)
+COUNT, SIZE, CLASSES, BATCH, EPOCHS, SEED = 37, 6, 3, 8, 10, 11  # 37: the last batch of an epoch has five
+STEPS_PER_EPOCH = len(batches_of(COUNT, BATCH, SEED, 1))
+STEPS = EPOCHS * STEPS_PER_EPOCH
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions; the shortcut takes every second pixel and pads the channels with zeros."""
+
+    def __init__(self, channels, width, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.stride, self.padding = stride, (width - channels) // 2
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        p = self.padding
+        return torch.relu(y + F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, p, p)))
+
+
+class Network(nn.Module):
+    """graft's CifarResNet with the widths {4, 8} and one block each: stages conv1 and bn1, layer1.0, layer2.0; head linear."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.layer1 = nn.Sequential(Block(4, 4, 1))
+        self.layer2 = nn.Sequential(Block(4, 8, 2))
+        self.linear = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        x = self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x)))))
+        return self.linear(x.mean((2, 3)))
+
+
+def numbers(t):
+    return [int(v) if float(v).is_integer() else float("%.15g" % v) for v in t.detach().flatten()]
+
+
+def entry(t):
+    return {"shape": list(t.shape), "values": numbers(t)}
+
+
+torch.manual_seed(20261124)
+START = Network()
+with torch.no_grad():
+    for p in START.parameters():
+        p.copy_((p * 1024).round() / 1024)  # few digits, exact in f32 too
+LABELS = torch.randint(0, CLASSES, (COUNT,))
+LABELS[:6] = 0  # classes of unequal size
+SIGNAL = torch.randn(CLASSES, 3, SIZE, SIZE)
+PICTURES = ((torch.randn(COUNT, 3, SIZE, SIZE) + SIGNAL[LABELS]) * 16).round() / 16
+
+
+class Curve:
+    """What one run gives. Takes the network with the weights of the end."""
+
+    def __init__(self, net, settings, losses, test_losses, strategy="scratch"):
+        self.entry = {
+            "settings": {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in settings.items()},
+            "strategy": strategy,
+            "losses": losses,
+            "order_sha256": order_sha256(),
+            "test_losses": test_losses,
+            "head": entry(net.linear.weight),
+        }
+
+
+def order_sha256():
+    digest = hashlib.sha256()
+    for epoch in range(1, EPOCHS + 1):
+        for index in sum(batches_of(COUNT, BATCH, SEED, epoch), []):
+            digest.update(index.to_bytes(8, "little"))
+    return digest.hexdigest()
+
+
+def groups(net, decay):
+    """For an optimizer: biases and norms do not decay."""
+    vectors = [p for p in net.parameters() if p.dim() <= 1]
+    others = [p for p in net.parameters() if p.dim() > 1]
+    return [{"params": others, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def warm_cosine(optimizer, warmup_epochs):
+    """A line up over the warm-up's steps, then half a cosine to 0."""
+    rising = round(warmup_epochs * STEPS_PER_EPOCH)
+    cosine = CosineAnnealingLR(optimizer, STEPS - rising)
+    if rising == 0:
+        return cosine
+    return SequentialLR(optimizer, [LinearLR(optimizer, 1 / (rising + 1), 1, rising), cosine], [rising])
+
+
+def test_loss(net):
+    """On all pictures, in evaluation mode."""
+    net.eval()
+    with torch.no_grad():
+        value = F.cross_entropy(net(PICTURES), LABELS).item()
+    net.train()
+    return value
+
+
+def train(net, optimizer, schedule, loss_of=None):
+    """The plain loop. loss_of(net, which, epoch, number) -> the loss of the epoch's batch `number`, the samples `which`."""
+    loss_of = loss_of or (lambda net, which, epoch, number: F.cross_entropy(net(PICTURES[which]), LABELS[which]))
+    losses, test_losses = [], []
+    net.train()
+    for epoch in range(1, EPOCHS + 1):
+        for number, which in enumerate(batches_of(COUNT, BATCH, SEED, epoch)):
+            loss = loss_of(net, which, epoch, number)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        test_losses.append(test_loss(net))
+    return losses, test_losses
+
+
+RUNS = {}
+
+
+def run(f):
+    RUNS[f.__name__] = f
+    return f
+
+
+# Every run's recipe has these, where it says nothing else.
+COMMON = {"epochs": EPOCHS, "batch": BATCH, "freeze_bn": False, "cached_features": False}
+
+
+def sgd(net):
+    """SGD with momentum, weight decay and a cosine: (settings, optimizer, schedule), a base for other runs."""
+    settings = COMMON | {"optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.001, "warmup_epochs": 0}
+    optimizer = torch.optim.SGD(groups(net, 0.001), lr=0.05, momentum=0.9)
+    return settings, optimizer, warm_cosine(optimizer, 0)
+
+
+@run
+def sgd_cosine(net):
+    settings, optimizer, schedule = sgd(net)
+    return Curve(net, settings, *train(net, optimizer, schedule))
+
+
+@run
+def adamw_warmup(net):
+    settings = COMMON | {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.05, "warmup_epochs": 2}
+    optimizer = torch.optim.AdamW(groups(net, 0.05), lr=0.01)
+    return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 2)))
+
+
+@run
+def label_smoothing(net):
+    settings, optimizer, schedule = sgd(net)
+
+    def loss_of(net, which, epoch, number):
+        return F.cross_entropy(net(PICTURES[which]), LABELS[which], label_smoothing=0.1)
+
+    return Curve(net, settings | {"label_smoothing": 0.1}, *train(net, optimizer, schedule, loss_of))
+
+
+@run
+def full_slow_body(net):
+    """The body at a fifth of the head's rate, its batch norms' statistics frozen."""
+    settings = COMMON | {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0, "warmup_epochs": 1,
+                         "body_lr_scale": 0.2, "freeze_bn": True, "clip_norm": 0}
+    body = [p for name, p in net.named_parameters() if not name.startswith("linear.")]
+    optimizer = torch.optim.SGD([{"params": body, "lr": 0.02}, {"params": net.linear.parameters()}], lr=0.1, momentum=0.9)
+
+    def loss_of(net, which, epoch, number):
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return F.cross_entropy(net(PICTURES[which]), LABELS[which])
+
+    return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 1), loss_of), strategy="full")
+
+
+def main():
+    out = {
+        "pictures": entry(PICTURES.permute(0, 2, 3, 1)),
+        "labels": entry(LABELS),
+        "start": {name: entry(t) for name, t in START.state_dict().items()},
+        "runs": {name: f(copy.deepcopy(START)).entry for name, f in RUNS.items()},
+    }
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "training.json")
+    with open(path, "w") as f:
+        top = []
+        for key, value in out.items():
+            if key in ("start", "runs"):
+                lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in value.items())
+                top.append(f"{json.dumps(key)}: {{\n{lines}\n}}")
+            else:
+                top.append(f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}")
+        f.write("{\n" + ",\n".join(top) + "\n}\n")
+    for name, r in out["runs"].items():
+        print(f"{name}: {r['losses'][0]:.4f} -> {r['losses'][-1]:.4f}, test {r['test_losses'][-1]:.4f}")
+    print(os.path.getsize(path), "bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+#include "tests/transfer/curves.h"
+
+#include <cmath>
+
+#include "tests/support.h"
+
+using namespace graft;
+using namespace graft::test;
+using namespace graft::transfer;
+
+namespace {
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+  return largest;
+}
+
+std::vector<double> test_losses(const Trained& trained) {
+  std::vector<double> out;
+  for (const EpochRecord& epoch : trained.epochs) out.push_back(epoch.test_loss);
+  return out;
+}
+
+}  // namespace
+
+// In f64, as PyTorch computed them, 50 steps agree but for rounding: a decay that is a little wrong would
+// show.
+TEST_CASE("training: PyTorch's loss curves, setting by setting") {
+  Curves curves;
+  for (const std::string& name : curves.names()) {
+    Curve curve = curves.curve(name);
+    CHECK(curve.losses.size() == 50);
+    for (DType dtype : {DType::f64, DType::f32}) {
+      INFO(name << " in " << to_text(dtype));
+      auto [trained, head] = curves.train(curve, dtype);
+      CHECK(trained.order_sha256 == curve.order_sha256);
+      double most = dtype == DType::f64 ? 1e-10 : 1e-4;
+      CHECK(largest_difference(trained.step_losses, curve.losses) <= most);
+      CHECK(largest_difference(test_losses(trained), curve.test_losses) <= most);
+      CHECK(max_relative_difference(head, curve.head) <= 10 * most);
+    }
+  }
+}
