@@ -92,6 +92,7 @@ void Tune::add_to(CLI::App& command) {
   add_setting(command, "--optimizer", "optimizer", "sgd, adam, adamw, lamb or lbfgs");
   add_setting(command, "--weight-decay", "weight_decay", "of matrices and filters");
   add_setting(command, "--label-smoothing", "label_smoothing", "0 to below 1");
+  add_setting(command, "--class-weights", "class_weights", "none, or auto: every class counts the same");
   add_setting(command, "--views", "views", "augmented views of each training picture, with cached features");
   command.add_option("--set", more_settings, "any other setting, such as --set momentum=0.8")
       ->type_name("NAME=X");

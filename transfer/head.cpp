@@ -6,6 +6,7 @@
 #include "autograd/ops.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
+#include "transfer/class_weights.h"
 #include "transfer/lbfgs.h"
 #include "transfer/score.h"
 #include "transfer/stopwatch.h"
@@ -116,6 +117,7 @@ Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data
   Task task;
   task.count = data.train.samples.size();
   task.device = linear.weight.var.value().device();
+  task.class_weights = class_weights_of(recipe, data.train.samples, DType::f32, task.device);
   task.inputs = [&](std::span<const int64_t> which, int epoch) {
     return rows(x.train[static_cast<size_t>(epoch - 1) % x.train.size()], which);
   };
@@ -134,12 +136,13 @@ void unpack(const nn::Linear& linear, std::span<const double> flat) {
 }
 
 // Mean cross-entropy over all pictures and views + weight_decay / 2 ||W||^2, and its gradient.
-double penalised_loss(const nn::Linear& linear, const Var& x, const Tensor& truth, const Recipe& recipe,
-                      std::span<const double> flat, std::span<double> gradient) {
+double penalised_loss(const nn::Linear& linear, const Var& x, const Tensor& truth,
+                      const Tensor& class_weights, const Recipe& recipe, std::span<const double> flat,
+                      std::span<double> gradient) {
   unpack(linear, flat);
   linear.weight.var.clear_grad();
   linear.bias.var.clear_grad();
-  Var loss = cross_entropy(linear.forward(x), truth, {.label_smoothing = recipe.label_smoothing});
+  Var loss = cross_entropy(linear.forward(x), truth, {recipe.label_smoothing, class_weights});
   backward(loss);
   auto w = linear.weight.var.value().span<double>();
   Tensor dw = linear.weight.var.grad().contiguous(), db = linear.bias.var.grad().contiguous();
@@ -171,6 +174,7 @@ Stacked stacked(const std::vector<Tensor>& views, const Labelled& set) {
 Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data, const Recipe& recipe,
                  const Hooks& hooks, const OnProgress& on_progress) {
   Stacked all = stacked(x.train, data.train.samples);
+  Tensor class_weights = class_weights_of(recipe, data.train.samples);
   Var inputs(all.features);
   std::vector<double> flat(
       static_cast<size_t>(linear.weight.var.value().numel() + linear.bias.var.value().numel()), 0);
@@ -202,7 +206,7 @@ Trained by_lbfgs(nn::Linear& linear, const Standardised& x, const HeadData& data
   minimise(
       {.steps = recipe.epochs},
       [&](std::span<const double> at, std::span<double> gradient) {
-        return penalised_loss(linear, inputs, all.truth, recipe, at, gradient);
+        return penalised_loss(linear, inputs, all.truth, class_weights, recipe, at, gradient);
       },
       flat, after_step);
   unpack(linear, recipe.keep_best && best >= 0 ? best_flat : flat);
@@ -245,6 +249,7 @@ Trained train_deep_head(nn::Headed& network, const Plan& plan, const HeadData& d
   Task task;
   task.count = data.train.samples.size();
   task.device = network.device();
+  task.class_weights = class_weights_of(recipe, data.train.samples, network.dtype(), task.device);
   task.inputs = [&](std::span<const int64_t> which, int epoch) {
     return network.taken_on_cpu(rows(views[static_cast<size_t>(epoch - 1) % views.size()], which));
   };

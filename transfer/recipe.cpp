@@ -18,6 +18,9 @@ constexpr std::array<std::pair<Kind, std::string_view>, 3> kKinds = {
 constexpr std::array kOptimizers = {Optimizer::sgd, Optimizer::adam, Optimizer::adamw, Optimizer::lamb,
                                     Optimizer::lbfgs};
 
+constexpr std::array<std::pair<ClassWeights, std::string_view>, 2> kClassWeights = {
+    {{ClassWeights::none, "none"}, {ClassWeights::automatic, "auto"}}};
+
 // The one list of all settings: f(name, field) for each.
 template <class R, class F>
 void for_each_setting(R& r, F&& f) {
@@ -33,6 +36,7 @@ void for_each_setting(R& r, F&& f) {
   f("linear", r.linear);
   f("clip_norm", r.clip_norm);
   f("label_smoothing", r.label_smoothing);
+  f("class_weights", r.class_weights);
   f("freeze_bn", r.freeze_bn);
   f("cached_features", r.cached_features);
   f("head_first", r.head_first);
@@ -84,13 +88,20 @@ bool parse(std::string_view text, Optimizer& out) {
   }
   return false;
 }
-bool parse(std::string_view text, Kind& out) {
-  for (auto [kind, name] : kKinds) {
+template <class E, size_t N>
+bool parse_named(std::string_view text, const std::array<std::pair<E, std::string_view>, N>& names, E& out) {
+  for (auto [value, name] : names) {
     if (text != name) continue;
-    out = kind;
+    out = value;
     return true;
   }
   return false;
+}
+bool parse(std::string_view text, Kind& out) {
+  return parse_named(text, kKinds, out);
+}
+bool parse(std::string_view text, ClassWeights& out) {
+  return parse_named(text, kClassWeights, out);
 }
 
 template <class T>
@@ -99,6 +110,9 @@ std::string text_of(const T& value) {
 }
 std::string text_of(Kind kind) {
   return std::string(kKinds[static_cast<size_t>(kind)].second);
+}
+std::string text_of(ClassWeights weights) {
+  return std::string(kClassWeights[static_cast<size_t>(weights)].second);
 }
 
 }  // namespace
@@ -134,7 +148,7 @@ void set(Recipe& recipe, std::string_view name, std::string_view value) {
   GRAFT_CHECK_AS(UsageError, parsed, "recipe: ", name, " cannot be \"", printable(value), "\"");
 }
 
-void check(const Recipe& r, const Strategy& strategy) {
+void check(const Recipe& r, const Strategy& strategy, Samples samples) {
   auto require = [](bool good, const char* name, const auto& value, const char* rule) {
     GRAFT_CHECK_AS(UsageError, good, "recipe: ", name, " is ", value, ", must be ", rule);
   };
@@ -150,6 +164,8 @@ void check(const Recipe& r, const Strategy& strategy) {
   require(r.label_smoothing >= 0 && r.label_smoothing < 1, "label_smoothing", r.label_smoothing, "in [0, 1)");
   require(r.views >= 0 && r.views <= 1000, "views", r.views, "between 0 and 1000");
   require(r.validation >= 0 && r.validation < 1, "validation", r.validation, "in [0, 1)");
+  require(r.class_weights == ClassWeights::none || samples != Samples::tokens, "class_weights",
+          text_of(r.class_weights), "none for a language model, whose samples have no classes");
   const data::Augment& a = r.augment;
   require(a.scale_min > 0 && a.scale_min <= a.scale_max, "augment.scale_min", a.scale_min,
           "above 0, up to scale_max");

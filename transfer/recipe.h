@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "data/transform.h"
+#include "transfer/result.h"
 
 namespace graft::transfer {
 
@@ -19,6 +20,12 @@ enum class Optimizer : uint8_t {
           // is one step
 };
 std::string_view to_text(Optimizer optimizer);
+
+// How much a class counts in the loss.
+enum class ClassWeights : uint8_t {
+  none,       // every sample the same
+  automatic,  // "auto": every class the same, see class_weights.h
+};
 
 struct Recipe {
   int epochs = 10;
@@ -33,6 +40,7 @@ struct Recipe {
   bool linear = false;          // falls to 0 in a line instead
   double clip_norm = 0;         // the gradient's norm is cut to this; 0: never
   double label_smoothing = 0;
+  ClassWeights class_weights = ClassWeights::none;
   bool freeze_bn = true;        // batch norm keeps its published statistics, also where its weights train
   bool cached_features = true;  // strategy head only: the trunk runs once
   // partial and full: start from the head that the strategy head finds (Kumar et al., "Fine-tuning can
@@ -67,7 +75,8 @@ std::map<std::string, std::string> settings(const Recipe& recipe);
 // Sets one of them by its name. Throws UsageError for an unknown name (with the nearest) or a value that does
 // not parse.
 void set(Recipe& recipe, std::string_view name, std::string_view value);
-// Throws UsageError where settings make no sense (a negative rate, 0 epochs, lbfgs without cached features).
-void check(const Recipe& recipe, const Strategy& strategy);
+// Throws UsageError where settings make no sense (a negative rate, 0 epochs, lbfgs without cached features),
+// or not for such samples.
+void check(const Recipe& recipe, const Strategy& strategy, Samples samples = Samples::pictures);
 
 }  // namespace graft::transfer

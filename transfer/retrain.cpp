@@ -7,6 +7,7 @@
 #include "core/version.h"
 #include "kernels/dispatch.h"
 #include "transfer/certificate.h"
+#include "transfer/class_weights.h"
 #include "transfer/features.h"
 #include "transfer/head.h"
 #include "transfer/score.h"
@@ -32,7 +33,7 @@ class Run {
       const OnProgress& on_progress)
       : network_(network), options_(options), on_progress_(on_progress), train_(&train), test_(test) {
     check_sets(train, test);
-    check(options.recipe, options.strategy);
+    check(options.recipe, options.strategy, train.samples());
     check(options.compute);
     if (options.recipe.keep_best) {
       double share = options.recipe.validation > 0 ? options.recipe.validation : 0.1;
@@ -143,8 +144,9 @@ class Run {
     HeadData data;
     data.train = {train_->labelled(), features_of(network_, *train_, how, on_progress_)};
     data.test = {test_.labelled(), features_of(network_, test_, how, on_progress_)};
-    Trained solved =
-        train_head(network_, data, default_recipe(options_.model, {}), options_.seed, {}, on_progress_);
+    Recipe head_recipe = default_recipe(options_.model, {});
+    head_recipe.class_weights = options_.recipe.class_weights;
+    Trained solved = train_head(network_, data, head_recipe, options_.seed, {}, on_progress_);
     result_.seconds.features = watch.seconds();
     if (solved.epochs.empty()) return;  // features that say nothing: zero is the solution
     result_.notes.push_back(str("the head was solved first: test accuracy ",
@@ -165,6 +167,7 @@ class Run {
     task.device = network_.device();
     task.recordable = network_.recordable();
     task.lengths = train_->lengths();
+    task.class_weights = class_weights_of(recipe, train_->labelled(), network_.dtype(), network_.device());
     task.inputs = [&](std::span<const int64_t> which, int epoch) {
       return network_.taken_on_cpu(train_->augmented(which, options_.seed, static_cast<uint64_t>(epoch)));
     };
@@ -200,6 +203,9 @@ class Run {
     result_.notes.push_back(the_plan.gradients_stop.empty()
                                 ? "gradients go all the way down"
                                 : "gradients stop below " + the_plan.gradients_stop);
+    Tensor class_weights = class_weights_of(options_.recipe, train_->labelled());
+    if (class_weights.defined())
+      result_.notes.push_back(describe_class_weights(class_weights, train_->labelled()));
     if (trained.best_epoch > 0) {
       result_.notes.push_back(str("kept the weights of epoch ", trained.best_epoch, ", the best on ",
                                   validation_->size(), " validation ",

@@ -99,7 +99,9 @@ class BatchGraph {
     const std::vector<Tensor>& results = graph_.run([&] {
       stepper.forget_gradients();
       Var logits = in_loss_type(task_.logits(Var(x_)));
-      Var loss = cross_entropy(logits, labels_, {.label_smoothing = recipe_.label_smoothing});
+      Var loss =
+          cross_entropy(logits, labels_,
+                        {.label_smoothing = recipe_.label_smoothing, .class_weights = task_.class_weights});
       backward(loss);
       std::vector<Tensor> out = stepper.gradients();
       out.insert(out.begin(), {loss.value(), logits.value()});

@@ -26,6 +26,9 @@ struct Task {
   std::function<Tensor(std::span<const int64_t> which)> labels;
   // False where logits looks at its input on the CPU: no step is recorded then.
   bool recordable = true;
+  // Of each class how much it counts in the loss, of the loss's type and on `device`; undefined: all the
+  // same.
+  Tensor class_weights = {};
   // Of each sample how long it is. With these and the recipe's by_length, batches are of like length.
   std::vector<int64_t> lengths = {};
   // Accuracy and loss on the held-out samples after an epoch; called in the order of the epochs.

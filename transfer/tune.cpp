@@ -285,7 +285,7 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   Job job = !texts                     ? picture_job(options, strategy, recipe, on_progress)
             : is_language_job(options) ? language_job(options, strategy, recipe)
                                        : text_job(options, strategy, recipe);
-  check(recipe, strategy);
+  check(recipe, strategy, job.samples);
   double load_seconds = watch.seconds();
 
   RetrainOptions retraining;

@@ -189,6 +189,18 @@ def label_smoothing(net):
 
 
 @run
+def class_weights(net):
+    """n / (classes n_c) of the training samples, together with label smoothing."""
+    settings, optimizer, schedule = sgd(net)
+    weights = COUNT / (CLASSES * torch.bincount(LABELS, minlength=CLASSES).double())
+
+    def loss_of(net, which, epoch, number):
+        return F.cross_entropy(net(PICTURES[which]), LABELS[which], weight=weights, label_smoothing=0.1)
+
+    return Curve(net, settings | {"class_weights": "auto", "label_smoothing": 0.1}, *train(net, optimizer, schedule, loss_of))
+
+
+@run
 def full_slow_body(net):
     """The body at a fifth of the head's rate, its batch norms' statistics frozen."""
     settings = COMMON | {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0, "warmup_epochs": 1,

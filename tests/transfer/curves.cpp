@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "tests/support.h"
+#include "transfer/class_weights.h"
 #include "transfer/score.h"
 #include "transfer/strategy.h"
 #include "weights/layout.h"
@@ -84,6 +85,7 @@ Curves::Result Curves::train(const Curve& curve, DType dtype, Device device,
   Task task;
   task.count = pictures.dim(0);
   task.device = device;
+  task.class_weights = class_weights_of(curve.recipe, labelled, dtype, device);
   task.inputs = [&](std::span<const int64_t> which, int) { return rows_of(pictures, which); };
   task.logits = [&](const Var& x) { return network->forward(x); };
   task.labels = [&](std::span<const int64_t> which) { return labels(labelled, which); };

@@ -21,6 +21,7 @@ TEST_CASE("recipe: settings as text and back") {
   a.epochs = 7;
   a.optimizer = Optimizer::adamw;
   a.learning_rate = 0.003;
+  a.class_weights = ClassWeights::automatic;
   a.augment.flip = 0;
   a.augment.kind = data::Augment::Kind::pad_crop;
   Recipe b;
@@ -29,6 +30,8 @@ TEST_CASE("recipe: settings as text and back") {
   CHECK(b.epochs == 7);
   CHECK(b.optimizer == Optimizer::adamw);
   CHECK(b.learning_rate == 0.003);
+  CHECK(b.class_weights == ClassWeights::automatic);
+  CHECK(settings(b).at("class_weights") == "auto");
   CHECK(b.augment.flip == 0);
   CHECK(b.augment.kind == data::Augment::Kind::pad_crop);
 }
@@ -41,6 +44,7 @@ TEST_CASE("recipe: a wrong setting is named") {
                              {"learning_rate", "0,1"},
                              {"learning_rate", "nan"},
                              {"cosine", "yes"},
+                             {"class_weights", "automatic"},
                              {"optimizer", "adagrad"}}) {
     check_throws<UsageError>([&] { set(r, name, value); }, {name, value});
   }
@@ -50,4 +54,9 @@ TEST_CASE("recipe: a wrong setting is named") {
   r.optimizer = Optimizer::lbfgs;
   check_throws<UsageError>([&] { check(r, parse_strategy("full")); }, {"lbfgs"});
   CHECK_NOTHROW(check(r, parse_strategy("head")));
+  r = {};
+  r.class_weights = ClassWeights::automatic;
+  CHECK_NOTHROW(check(r, parse_strategy("full"), Samples::texts));
+  check_throws<UsageError>([&] { check(r, parse_strategy("full"), Samples::tokens); },
+                           {"class_weights", "auto", "none", "no classes"});
 }
