@@ -37,6 +37,8 @@ void for_each_setting(R& r, F&& f) {
   f("clip_norm", r.clip_norm);
   f("label_smoothing", r.label_smoothing);
   f("class_weights", r.class_weights);
+  f("mixup", r.mixup);
+  f("cutmix", r.cutmix);
   f("freeze_bn", r.freeze_bn);
   f("cached_features", r.cached_features);
   f("head_first", r.head_first);
@@ -177,6 +179,13 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
   bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;
   require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
           "sgd, adam, adamw or lamb; lbfgs solves heads on cached features");
+  for (auto [name, alpha] : {std::pair{"mixup", r.mixup}, {"cutmix", r.cutmix}}) {
+    require(alpha >= 0, name, alpha, "0 or more");
+    require(alpha == 0 || samples == Samples::pictures, name, alpha, "0 for texts: only pictures are mixed");
+    require(
+        alpha == 0 || !cached, name, alpha,
+        "0 with cached features, of which there are no mixtures; cached_features=false trains on pictures");
+  }
   require(r.views == 0 || cached, "views", r.views, "0 without cached features");
   require(!r.keep_head || !cached, "keep_head", "true",
           "false with cached features, where a head starts at zero");

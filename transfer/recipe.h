@@ -41,6 +41,10 @@ struct Recipe {
   double clip_norm = 0;         // the gradient's norm is cut to this; 0: never
   double label_smoothing = 0;
   ClassWeights class_weights = ClassWeights::none;
+  // Of pictures that train through the network: pairs are blended (mixup) or cut into one another (cutmix),
+  // see mixing.h; the alpha of the share's Beta distribution. 0: never; both: a fair coin for each batch.
+  double mixup = 0;
+  double cutmix = 0;
   bool freeze_bn = true;        // batch norm keeps its published statistics, also where its weights train
   bool cached_features = true;  // strategy head only: the trunk runs once
   // partial and full: start from the head that the strategy head finds (Kumar et al., "Fine-tuning can

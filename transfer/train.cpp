@@ -10,6 +10,7 @@
 #include "core/sha256.h"
 #include "core/step_graph.h"
 #include "nn/optim/schedule.h"
+#include "transfer/mixing.h"
 #include "transfer/stepper.h"
 #include "transfer/stopwatch.h"
 
@@ -82,26 +83,22 @@ class Best {
 // optimizer's step is not a part of it: first the CPU sees that loss and gradients are finite.
 class BatchGraph {
  public:
-  BatchGraph(const Task& task, const Recipe& recipe) : task_(task), recipe_(recipe), graph_(task.device) {}
+  BatchGraph(const Task& task, const Recipe& recipe)
+      : task_(task), loss_(task, recipe), graph_(task.device) {}
 
   struct Result {
     Tensor loss, logits;
     std::span<const Tensor> gradients;  // of the stepper's parameters
   };
   // Valid until the next run.
-  Result run(const Tensor& inputs, const Tensor& labels, Stepper& stepper) {
-    if (!x_.defined()) {
-      x_ = Tensor::empty(inputs.shape(), inputs.dtype(), task_.device);
-      labels_ = Tensor::empty(labels.shape(), labels.dtype(), task_.device);
-    }
+  Result run(const Tensor& inputs, const Targets& targets, Stepper& stepper) {
+    if (!x_.defined()) x_ = Tensor::empty(inputs.shape(), inputs.dtype(), task_.device);
     feed(x_, inputs);
-    feed(labels_, labels);
+    loss_.feed(targets);
     const std::vector<Tensor>& results = graph_.run([&] {
       stepper.forget_gradients();
       Var logits = in_loss_type(task_.logits(Var(x_)));
-      Var loss =
-          cross_entropy(logits, labels_,
-                        {.label_smoothing = recipe_.label_smoothing, .class_weights = task_.class_weights});
+      Var loss = loss_.of(logits);
       backward(loss);
       std::vector<Tensor> out = stepper.gradients();
       out.insert(out.begin(), {loss.value(), logits.value()});
@@ -112,8 +109,8 @@ class BatchGraph {
 
  private:
   const Task& task_;
-  const Recipe& recipe_;
-  Tensor x_, labels_;
+  Tensor x_;
+  BatchLoss loss_;
   StepGraph graph_;
 };
 
@@ -186,19 +183,20 @@ Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t
       for (int64_t index : which) order.add(&index, sizeof index);
       double factor = schedule(step, steps * recipe.epochs);
       record.learning_rate = std::max(record.learning_rate, recipe.learning_rate * factor);
-      Tensor truth = task.labels(which);
+      auto [inputs, targets] =
+          mixed_batch(task.inputs(which, epoch), task.labels(which), recipe, seed, epoch, which[0]);
       if (!task.recordable) graphs.clear();
       BatchGraph& graph = graphs.try_emplace(which.size(), task, recipe).first->second;
-      auto [loss, logits, gradients] = graph.run(task.inputs(which, epoch), truth, stepper);
+      auto [loss, logits, gradients] = graph.run(inputs, targets, stepper);
       double value = loss.to(kCpu).item();
       GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
                   step + 1, stepper.first_not_finite(), "; a lower learning rate than ", recipe.learning_rate,
                   " may help");
-      int64_t right = count_right(logits, truth);
+      int64_t right = count_right(logits, targets.main_labels());
       stepper.step(gradients, factor, str("epoch ", epoch, ", step ", step + 1));
       ++step;
       if (hooks.after_step) hooks.after_step(step);
-      means.add(value, right, count_labels(truth));
+      means.add(value, right, count_labels(targets.labels));
       out.step_losses.push_back(value);
       if (on_progress) {
         on_progress({.phase = "train",

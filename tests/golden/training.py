@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-from graft_random import batches_of
+from graft_random import batches_of, draw_mix
 
 torch.set_default_dtype(torch.float64)
 COUNT, SIZE, CLASSES, BATCH, EPOCHS, SEED = 37, 6, 3, 8, 10, 11  # 37: the last batch of an epoch has five
@@ -198,6 +198,45 @@ def class_weights(net):
         return F.cross_entropy(net(PICTURES[which]), LABELS[which], weight=weights, label_smoothing=0.1)
 
     return Curve(net, settings | {"class_weights": "auto", "label_smoothing": 0.1}, *train(net, optimizer, schedule, loss_of))
+
+
+def mixed_loss(mixup, cutmix, **how):
+    """share * CE(own label) + (1 - share) * CE(partner's), with graft's shares, partners and boxes."""
+
+    def loss_of(net, which, epoch, number):
+        share, partners, box = draw_mix(mixup, cutmix, len(which), SIZE, SIZE, SEED, epoch, which[0])
+        x, y = PICTURES[which], LABELS[which]
+        if box is None:
+            mixed = share * x + (1 - share) * x[partners]
+        else:
+            left, top, right, bottom = box
+            mixed = x.clone()
+            mixed[:, :, top:bottom, left:right] = x[partners][:, :, top:bottom, left:right]
+        logits = net(mixed)
+        return share * F.cross_entropy(logits, y, **how) + (1 - share) * F.cross_entropy(logits, y[partners], **how)
+
+    return loss_of
+
+
+@run
+def mixup(net):
+    settings, optimizer, schedule = sgd(net)
+    return Curve(net, settings | {"mixup": 0.4}, *train(net, optimizer, schedule, mixed_loss(0.4, 0)))
+
+
+@run
+def cutmix(net):
+    settings, optimizer, schedule = sgd(net)
+    return Curve(net, settings | {"cutmix": 1.5}, *train(net, optimizer, schedule, mixed_loss(0, 1.5)))
+
+
+@run
+def mixup_or_cutmix_weighted(net):
+    settings, optimizer, schedule = sgd(net)
+    weights = COUNT / (CLASSES * torch.bincount(LABELS, minlength=CLASSES).double())
+    settings |= {"mixup": 0.2, "cutmix": 1, "label_smoothing": 0.05, "class_weights": "auto"}
+    loss_of = mixed_loss(0.2, 1, weight=weights, label_smoothing=0.05)
+    return Curve(net, settings, *train(net, optimizer, schedule, loss_of))
 
 
 @run

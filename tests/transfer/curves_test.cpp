@@ -43,3 +43,18 @@ TEST_CASE("training: PyTorch's loss curves, setting by setting") {
     }
   }
 }
+
+// There the shares of a mixed batch are fed to a recording.
+TEST_CASE("training: the same curves where steps are recorded and played") {
+  Curves curves;
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    for (const char* name : {"class_weights", "mixup_or_cutmix_weighted"}) {
+      INFO(name << " on " << to_text(device));
+      Curve curve = curves.curve(name);
+      auto [trained, head] = curves.train(curve, DType::f32, device);
+      CHECK(largest_difference(trained.step_losses, curve.losses) <= 1e-4);
+      CHECK(largest_difference(test_losses(trained), curve.test_losses) <= 1e-4);
+    }
+  }
+}
