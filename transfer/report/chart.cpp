@@ -50,6 +50,16 @@ std::string tick_text(double value, double step, bool is_share) {
   return fixed(value, decimals);
 }
 
+// Where the chart's i-th value stands, before the frame scales it.
+double place(const LineChart& chart, size_t i) {
+  return chart.x.empty() ? static_cast<double>(i + 1) : std::log(chart.x[i]);
+}
+
+std::string x_tick(const Frame& frame, double at, const std::string& text) {
+  return str("<text class=\"middle\" x=\"", number(frame.x(at)), "\" y=\"", kHeight - kBottom + 18, "\">",
+             text, "</text>");
+}
+
 std::string axes(const LineChart& chart, const Frame& frame, const std::vector<double>& y_ticks,
                  size_t epochs) {
   std::string out = "<g class=\"axis\">";
@@ -61,18 +71,18 @@ std::string axes(const LineChart& chart, const Frame& frame, const std::vector<d
     out += str("<text class=\"end\" x=\"", kLeft - 8, "\" y=\"", number(frame.y(t) + 4), "\">",
                tick_text(t, step, chart.is_share), "</text>");
   }
+  for (size_t i = 0; i < chart.x.size(); ++i) out += x_tick(frame, place(chart, i), str(chart.x[i]));
   for (double t : round_ticks(1, std::max<double>(2, static_cast<double>(epochs)), 5)) {
     t = std::max(1.0, t);
-    if (t != std::floor(t) || t > static_cast<double>(epochs)) continue;
-    out += str("<text class=\"middle\" x=\"", number(frame.x(t)), "\" y=\"", kHeight - kBottom + 18, "\">",
-               fixed(t, 0), "</text>");
+    bool of_epochs = chart.x.empty() && t == std::floor(t) && t <= static_cast<double>(epochs);
+    if (of_epochs) out += x_tick(frame, t, fixed(t, 0));
   }
   out += str("<text class=\"middle label\" x=\"", number((kLeft + kWidth - kRight) / 2), "\" y=\"",
              kHeight - 6, "\">", escape(chart.x_label), "</text>");
   return out + "</g>";
 }
 
-std::string polyline(const Series& series, const Frame& frame) {
+std::string polyline(const LineChart& chart, const Series& series, const Frame& frame) {
   std::string out, points;
   auto flush = [&] {
     if (!points.empty()) out += str("<polyline class=\"line ", series.style, "\" points=\"", points, "\"/>");
@@ -83,7 +93,7 @@ std::string polyline(const Series& series, const Frame& frame) {
       flush();
       continue;
     }
-    std::string x = number(frame.x(static_cast<double>(i + 1))), y = number(frame.y(series.y[i]));
+    std::string x = number(frame.x(place(chart, i))), y = number(frame.y(series.y[i]));
     points += str(points.empty() ? "" : " ", x, ",", y);
     if (series.y.size() <= 12) {
       out += str("<circle class=\"dot ", series.style, "\" cx=\"", x, "\" cy=\"", y, "\" r=\"2.6\"/>");
@@ -140,14 +150,15 @@ std::string line_chart(const LineChart& chart) {
   if (!chart.is_share) low = std::min(low, 0.0);  // a loss is read from zero
   std::vector<double> ticks = round_ticks(low, high, 5);
   if (chart.is_share) std::erase_if(ticks, [](double t) { return t > 1 + 1e-9 || t < -1e-9; });
-  Frame frame{epochs == 1 ? 0.0 : 1.0, epochs == 1 ? 2.0 : static_cast<double>(epochs),
-              std::min(ticks.front(), low), std::max(ticks.back(), high)};
+  double first = place(chart, 0), last = place(chart, epochs - 1);
+  if (epochs == 1) first -= 1, last += 1;
+  Frame frame{first, last, std::min(ticks.front(), low), std::max(ticks.back(), high)};
   std::string out =
       str("<figure class=\"chart\"><figcaption>", escape(chart.title), " <span>", escape(chart.y_label),
           "</span></figcaption><svg viewBox=\"0 0 ", kWidth, " ", kHeight, "\" role=\"img\" aria-label=\"",
           escape(chart.title + ": " + chart.description), "\">");
   out += axes(chart, frame, ticks, epochs);
-  for (const Series& series : chart.series) out += polyline(series, frame);
+  for (const Series& series : chart.series) out += polyline(chart, series, frame);
   out += end_labels(chart, frame);
   return out + "</svg></figure>\n";
 }

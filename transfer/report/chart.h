@@ -14,12 +14,14 @@ std::vector<double> round_ticks(double low, double high, int count);
 struct Series {
   std::string name;
   std::string style;      // CSS class of the line: "trained", "muted", "frozen", ...
-  std::vector<double> y;  // one value per epoch, from epoch 1; what is not finite leaves a gap
+  std::vector<double> y;  // one value per place on the x axis; what is not finite leaves a gap
 };
 
 struct LineChart {
   std::string title, description;
   std::string x_label = "epoch", y_label;
+  // The places on the x axis, positive and rising, on a logarithmic scale; empty: epochs 1, 2, 3, ...
+  std::vector<double> x = {};
   std::vector<Series> series;
   bool is_share = false;  // y is 0..1, shown in percent and never outside it
 };

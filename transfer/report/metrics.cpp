@@ -152,4 +152,34 @@ std::string comparison_json(const std::vector<RunResult>& runs, double seconds) 
   return text(json);
 }
 
+std::string compare_json(const CompareResult& result) {
+  Json json;
+  json["results"] = Json::array();
+  for (const CompareRow& row : result.rows) {
+    Json line = {{"method", row.method},
+                 {"per_class", row.per_class},
+                 {"accuracy", number(row.accuracy)},
+                 {"seconds", number(row.seconds)},
+                 {"trainable_parameters", row.trainable_parameters},
+                 {"peak_memory_bytes", row.peak_memory_bytes}};
+    if (!row.strategy.empty()) line["strategy"] = row.strategy;
+    if (!row.note.empty()) line["note"] = row.note;
+    json["results"].push_back(line);
+  }
+  json["model"] = result.model;
+  json["weights"] = result.weights;
+  json["data"] = result.data;
+  json["classes"] = result.classes;
+  json["count"] = result.count;
+  json["methods"] = result.methods;
+  json["per_class"] = result.per_class;
+  json["seed"] = result.seed;
+  json["device"] = to_text(result.compute.device);
+  json["precision"] = to_text(result.compute.precision);
+  json["threads"] = result.threads;
+  json["seconds"] = number(result.seconds);
+  json["notes"] = result.notes;
+  return text(json);
+}
+
 }  // namespace graft::transfer::report

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "transfer/compare.h"
 #include "transfer/result.h"
 #include "transfer/tune.h"
 #include "transfer/zeroshot.h"
@@ -21,5 +22,6 @@ std::string zeroshot_json(const std::vector<Prediction>& predictions, const Comp
                           const FolderAccuracy& known);
 // `seconds`: of the whole demo.
 std::string comparison_json(const std::vector<RunResult>& runs, double seconds);
+std::string compare_json(const CompareResult& result);
 
 }  // namespace graft::transfer::report

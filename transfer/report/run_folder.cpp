@@ -11,7 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const char* const kDefaultName = "graft-out";
-const char* const kFiles[] = {"model.graft", "report.html", "metrics.json"};
+const char* const kFiles[] = {"model.graft", "report.html", "compare.html", "metrics.json"};
 
 std::vector<std::string> files_of_a_run(const std::string& folder) {
   std::vector<std::string> found;

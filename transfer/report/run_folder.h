@@ -1,4 +1,4 @@
-// Where a run leaves its files: model.graft, report.html, metrics.json.
+// Where a run leaves its files: model.graft, report.html or compare.html, metrics.json.
 #pragma once
 
 #include <string>

@@ -82,6 +82,8 @@ figcaption span { font-weight: 400; color: var(--muted); }
   .chart .dot.wrong { fill: var(--wrong); }
 .chart .line.plain { stroke: var(--ink); stroke-dasharray: 14 3 2 3; }
   .chart .dot.plain { fill: var(--ink); }
+.chart .line.solid { stroke-dasharray: none; } .chart .line.dots { stroke-dasharray: 1.5 5; }
+.chart .line.dashes { stroke-dasharray: 4 4; } .chart .line.mixed { stroke-dasharray: 12 4 2 4; }
 .chart text.name { font-weight: 600; }
 .chart text.name tspan { font-weight: 400; }
 .chart text.trained { fill: var(--trained); } .chart text.frozen { fill: var(--frozen); }
@@ -110,6 +112,7 @@ table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabula
 .list th { text-align: left; color: var(--muted); font-weight: 500; font-size: 13px; }
 .list th, .list td { padding: 6px 12px 6px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
 .list .n { text-align: right; white-space: nowrap; }
+.list small { color: var(--muted); font-size: 12px; }
 .list tbody th { color: var(--ink); font-weight: 600; font-size: 14px; }
 .confusion { border-spacing: 3px; border-collapse: separate; margin: 0 -3px; }
 .confusion td { min-width: 50px; height: 42px; text-align: center; border-radius: 6px;

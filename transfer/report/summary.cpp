@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/str.h"
+#include "transfer/report/ladder.h"
 #include "transfer/report/progress.h"
 #include "transfer/report/text.h"
 
@@ -75,6 +76,41 @@ std::string summary(const Prediction& prediction, size_t guesses) {
         str(i ? ", " : "", printable(prediction.top[i].label), " ", percent(prediction.top[i].probability));
   }
   return line;
+}
+
+std::vector<std::string> summary(const CompareResult& result) {
+  std::vector<std::vector<std::string>> rows(1);
+  rows[0] = {"method"};
+  for (int64_t per_class : result.per_class) rows[0].push_back(str(per_class, " a class"));
+  for (const char* name : {"trained", "time", "memory"}) rows[0].emplace_back(name);
+  for (const std::string& method : result.methods) {
+    std::vector<std::string> cells{method};
+    const CompareRow* row = nullptr;
+    for (int64_t per_class : result.per_class) {
+      row = row_of(result, method, per_class);
+      bool best = row == best_of(result, per_class);
+      cells.push_back(percent(row->accuracy) + (best ? " *" : "  "));
+    }
+    cells.push_back(count_text(row->trainable_parameters));
+    cells.push_back(seconds_text(row->seconds));
+    cells.push_back(bytes_text(static_cast<double>(row->peak_memory_bytes)));
+    rows.push_back(std::move(cells));
+  }
+  std::vector<std::string> lines;
+  for (const auto& cells : rows) {
+    std::string line;
+    for (size_t c = 0; c < cells.size(); ++c) {
+      int width = 0;
+      for (const auto& other : rows) width = std::max(width, display_width(other[c]));
+      line += str(c ? "  " : "", padded(cells[c], width, c > 0));
+    }
+    lines.push_back(line);
+  }
+  Noun what = noun(result.samples);
+  lines.push_back(str("of ", counted(result.count, str("held-out ", what.one), str("held-out ", what.many)),
+                      "; * the best; time and memory with ", result.per_class.back(), " a class; ",
+                      seconds_text(result.seconds), " in all"));
+  return lines;
 }
 
 std::vector<std::string> comparison_table_text(const std::vector<RunResult>& runs, int width, bool unicode) {

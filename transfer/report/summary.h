@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "transfer/compare.h"
 #include "transfer/result.h"
 #include "transfer/tune.h"
 
@@ -13,6 +14,8 @@ std::vector<std::string> summary(const RunResult& run);
 std::vector<std::string> summary(const EvaluateResult& result);
 // "owl.jpg: great grey owl 93.1 %, screech owl 2.0 %, ...", or why it could not be read.
 std::string summary(const Prediction& prediction, size_t guesses = 3);
+// The methods as a table: accuracy by training samples a class; the rest with the most of them.
+std::vector<std::string> summary(const CompareResult& result);
 // The strategies as a table with a bar each, no wider than `width` columns.
 std::vector<std::string> comparison_table_text(const std::vector<RunResult>& runs, int width, bool unicode);
 
