@@ -97,7 +97,7 @@ Display::~Display() {
 
 transfer::OnProgress Display::on_progress() {
   return [this](const transfer::Progress& progress) {
-    if (pending_signal) throw Interrupted{pending_signal, doing(progress)};
+    if (pending_signal) throw Interrupted{.signal = pending_signal, .what_was_done = doing(progress)};
     printer_(progress);
   };
 }

@@ -14,6 +14,7 @@ namespace graft::app {
 struct Interrupted {
   int signal;
   std::string what_was_done;  // "training, epoch 3 of 25"
+  std::string what_is_left = "nothing was written";
 };
 
 // Call first in main. Streams that the caller closed are opened on nothing, so that no file of ours takes

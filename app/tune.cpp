@@ -14,6 +14,7 @@
 #include "transfer/report/summary.h"
 #include "transfer/report/text.h"
 #include "transfer/report/thumbnail.h"
+#include "transfer/training_state.h"
 
 namespace graft::app {
 namespace {
@@ -30,7 +31,8 @@ const char* const kExamples =
     "  graft tune reviews.csv --weights bert-base-uncased --strategy full\n"
     "  graft tune trec --weights roberta-base --strategy partial:2 --max-length 64\n"
     "  graft tune pairs.tsv --weights t5-small --strategy full      (columns source and target)\n"
-    "  graft tune book.txt --weights gpt2 --strategy partial:2 --max-length 256";
+    "  graft tune book.txt --weights gpt2 --strategy partial:2 --max-length 256\n"
+    "  graft tune reviews.csv --weights bert-base-uncased --strategy lora:8 --target query --target value";
 
 struct Tune {
   transfer::TuneOptions options;
@@ -73,7 +75,9 @@ void Tune::add_to(CLI::App& command) {
                   "its published weights: .safetensors or .pth; of texts the folder with config.json and "
                   "tokenizer")
       ->type_name("F");
-  command.add_option("--strategy", options.strategy, "head, partial:N, full or scratch")
+  command
+      .add_option("--strategy", options.strategy,
+                  "head, partial:N, full, gradual, scratch, bitfit, lora:RANK or adapters:WIDTH")
       ->type_name("S")
       ->capture_default_str();
   command
@@ -102,6 +106,15 @@ void Tune::add_to(CLI::App& command) {
                   "also frozen and frozen_adapt_stats")
       ->type_name("GLOB=STATE");
   add_table_options(command);
+  command
+      .add_option("--target", options.targets,
+                  "of lora and adapters: a layer, in full or by the end of its name, such as query")
+      ->type_name("LAYER");
+  command.add_flag("--resume", options.resume, "go on where a stopped run in --out stands");
+  command
+      .add_option("--checkpoint-every", options.checkpoint_every,
+                  "steps between two checkpoints; unset, after epochs, at most one in five seconds")
+      ->type_name("N");
   command.add_flag("--no-cache", no_cache, "keep features in memory only");
   compute.add_to(command);
   common.add_to(command);
@@ -153,6 +166,10 @@ void Tune::read_recipe() {
     auto [pattern, state] = split_at_equals("--rule", text);
     options.rules.push_back({pattern, parse_freeze(state)});
   }
+  GRAFT_CHECK_AS(UsageError, options.checkpoint_every >= 0, "--checkpoint-every ", options.checkpoint_every,
+                 ": a number of steps is expected");
+  GRAFT_CHECK_AS(UsageError, !options.resume || !options.out.empty(),
+                 "--resume: name the folder of the stopped run with --out");
   GRAFT_CHECK_AS(UsageError, options.test_share > 0 && options.test_share < 1, "--test-fraction ",
                  options.test_share, ": a share between 0 and 1 is expected");
   bool scratch = strategy.kind == transfer::Strategy::Kind::scratch;
@@ -180,6 +197,11 @@ int Tune::run() {
   try {
     Display display;
     result = transfer::tune(options, display.on_progress());
+  } catch (Interrupted& stop) {
+    transfer::report::abandon(folder);
+    if (transfer::Checkpoints(folder.file("checkpoints")).any())
+      stop.what_is_left = str("go on with --out ", folder.path, " --resume and the same options");
+    throw;
   } catch (...) {
     transfer::report::abandon(folder);
     throw;

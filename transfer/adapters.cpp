@@ -157,6 +157,17 @@ std::vector<std::string> add_bottlenecks(nn::Module& network, int64_t width,
   });
 }
 
+Bottlenecks bottlenecks_of(nn::Module& network) {
+  Bottlenecks out;
+  for (const Place& place : places(network)) {
+    auto* bottleneck = dynamic_cast<nn::Bottleneck*>(place.adapter().get());
+    if (!bottleneck) continue;
+    out.width = bottleneck->down.weight.var.dim(0);
+    out.layers.push_back(place.name);
+  }
+  return out;
+}
+
 std::vector<std::string> merge_lora(nn::Module& network) {
   std::vector<std::string> names;
   for (const Place& place : places(network)) {

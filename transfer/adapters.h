@@ -33,6 +33,13 @@ std::vector<std::string> add_bottlenecks(nn::Module& network, int64_t width,
                                          const std::vector<std::string>& targets, const std::string& head,
                                          uint64_t seed);
 
+// The bottlenecks that hang in a network, for whoever must hang in the same ones. Width 0: none.
+struct Bottlenecks {
+  int64_t width = 0;
+  std::vector<std::string> layers;  // full names
+};
+Bottlenecks bottlenecks_of(nn::Module& network);
+
 // Adds each LoRA update to its layer's weight and takes it away: the network computes the same (to rounding),
 // under the publisher's names alone. Returns the layers' names.
 std::vector<std::string> merge_lora(nn::Module& network);

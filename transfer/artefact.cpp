@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/nearest.h"
 #include "nn/models/registry.h"
+#include "transfer/adapters.h"
 #include "transfer/language.h"
 #include "transfer/text_source.h"
 #include "weights/load.h"
@@ -47,6 +48,7 @@ class Reader {
                    "\" is missing");
     return it->second;
   }
+  bool has(const std::string& key) const { return file_.metadata().contains(key); }
   // The value of a key as T; T() of it where it is not one is a DataError.
   template <class T>
   T parsed(const std::string& key) const {
@@ -137,7 +139,24 @@ void save_with(const std::string& path, nn::Headed& network, const RunResult& re
                        {"graft.recipe", Json(result.settings).dump()},
                        {"graft.certificate", certificate_json(result).dump()},
                        {"graft.receipt", Json(receipt).dump()}});
+  if (Bottlenecks adapters = bottlenecks_of(network); adapters.width > 0) {
+    inputs["graft.adapters"] = Json{{"width", adapters.width}, {"layers", adapters.layers}}.dump();
+  }
   weights::save(network, path, inputs);
+}
+
+// Hangs in the bottlenecks that the file's tensors belong to.
+void add_adapters(const Reader& reader, const std::string& path, Artefact& out) {
+  if (!reader.has("graft.adapters")) return;
+  Json json = reader.parsed<Json>("graft.adapters");
+  try {
+    add_bottlenecks(*out.network, json.at("width").get<int64_t>(),
+                    json.at("layers").get<std::vector<std::string>>(), "", 0);
+  } catch (const Json::exception& e) {
+    fail<DataError>(path, ": metadata \"graft.adapters\" does not hold what it should: ", e.what());
+  } catch (const UsageError& e) {  // what a file asks for is data
+    fail<DataError>(path, ": metadata \"graft.adapters\": ", e.what());
+  }
 }
 
 }  // namespace
@@ -182,6 +201,7 @@ Artefact load_artefact(const std::string& path) {
   } else {
     make_text_network(reader, path, out);
   }
+  add_adapters(reader, path, out);
   const weights::Entry* head = file.find(out.network->head_name() + ".weight");
   GRAFT_CHECK_AS(DataError,
                  out.samples == Samples::tokens || !head || head->sizes.empty() ||

@@ -1,5 +1,6 @@
 #include "transfer/certificate.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/parallel.h"
@@ -80,6 +81,16 @@ Certificate Snapshot::certify() const {
   }
   out.digest = all.hex();
   return out;
+}
+
+void Snapshot::require_still(const std::vector<nn::NamedTensor>& tensors, const std::string& when) const {
+  for (const Line& line : lines_) {
+    bool meant = std::any_of(tensors.begin(), tensors.end(),
+                             [&](const nn::NamedTensor& t) { return t.name == line.tensor.name; });
+    if (!meant || sha256(line.tensor.value().to(kCpu)) == line.sha256) continue;
+    fail<CertificateError>("freeze certificate: ", line.tensor.name, " moved before ", when,
+                           ", while it was frozen. Something outside the optimizer writes to it");
+  }
 }
 
 std::vector<Moved> Snapshot::distances() const {

@@ -19,6 +19,8 @@ class Snapshot {
 
   // Compares with what the tensors hold now. Does not throw: the certificate says what moved.
   Certificate certify() const;
+  // Throws CertificateError where one of these has moved before it was to train: `when` says before what.
+  void require_still(const std::vector<nn::NamedTensor>& tensors, const std::string& when) const;
   // How far each tensor went.
   std::vector<Moved> distances() const;
 

@@ -17,8 +17,12 @@ Recipe default_recipe(std::string_view model, const Strategy& strategy) {
       r.weight_decay = 0.1;
       r.warmup_epochs = 0;
       break;
+    case Kind::lora:
+    case Kind::adapters:
+    case Kind::bitfit:
     case Kind::partial:
     case Kind::full:
+    case Kind::gradual:
       r.epochs = 8;
       // SGD at 0.002 below frozen batch norms diverges on MobileNetV2 when every layer trains; AdamW does
       // not.
@@ -49,7 +53,7 @@ Recipe default_text_recipe(const Strategy& strategy, bool linear_head) {
   r.weight_decay = 0.01;
   r.clip_norm = 1;
   r.body_lr_scale = 1;
-  r.linear = true;
+  r.schedule = RateSchedule::linear;
   r.epochs = 3;
   r.warmup_epochs = 0.3;
   r.learning_rate = 5e-5;

@@ -26,7 +26,11 @@ Recipe demo_recipe(const Strategy& strategy) {
       recipe.warmup_epochs = 0;
       break;
     case Kind::partial:
-    case Kind::full: recipe.epochs = 20; break;
+    case Kind::full:
+    case Kind::gradual:
+    case Kind::bitfit:
+    case Kind::lora:
+    case Kind::adapters: recipe.epochs = 20; break;
     case Kind::scratch:
       recipe.epochs = 50;
       recipe.learning_rate = 0.05;

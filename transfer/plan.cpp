@@ -83,4 +83,27 @@ Plan plan(nn::Module& network, const std::vector<Rule>& rules) {
   return out;
 }
 
+void hold_back(Plan& plan, const std::vector<Thaw>& thaws) {
+  std::vector<Milestone> all;
+  for (const Thaw& t : thaws) all.push_back({t.epoch, t.stage, {}});
+  for (const nn::NamedTensor& tensor : plan.moving) {
+    auto means = [&](const Thaw& thaw) {
+      return std::any_of(thaw.patterns.begin(), thaw.patterns.end(),
+                         [&](const std::string& pattern) { return matches(pattern, tensor.name); });
+    };
+    auto last = std::find_if(thaws.rbegin(), thaws.rend(), means);
+    if (last == thaws.rend() || last->epoch <= 1) continue;
+    tensor.set_freeze(Freeze::frozen);
+    all[static_cast<size_t>(thaws.rend() - last) - 1].tensors.push_back(tensor);
+  }
+  std::erase_if(all, [](const Milestone& m) { return m.tensors.empty(); });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Milestone& a, const Milestone& b) { return a.epoch < b.epoch; });
+  plan.milestones = std::move(all);
+}
+
+void thaw(const Milestone& milestone) {
+  for (const nn::NamedTensor& tensor : milestone.tensors) tensor.set_freeze(Freeze::trainable);
+}
+
 }  // namespace graft::transfer

@@ -20,6 +20,11 @@ constexpr std::array kOptimizers = {Optimizer::sgd, Optimizer::adam, Optimizer::
 
 constexpr std::array<std::pair<ClassWeights, std::string_view>, 2> kClassWeights = {
     {{ClassWeights::none, "none"}, {ClassWeights::automatic, "auto"}}};
+constexpr std::array<std::pair<RateSchedule, std::string_view>, 4> kSchedules = {
+    {{RateSchedule::cosine, "cosine"},
+     {RateSchedule::linear, "linear"},
+     {RateSchedule::constant, "constant"},
+     {RateSchedule::one_cycle, "one_cycle"}}};
 
 // The one list of all settings: f(name, field) for each.
 template <class R, class F>
@@ -29,16 +34,21 @@ void for_each_setting(R& r, F&& f) {
   f("optimizer", r.optimizer);
   f("learning_rate", r.learning_rate);
   f("body_lr_scale", r.body_lr_scale);
+  f("layer_decay", r.layer_decay);
   f("momentum", r.momentum);
   f("weight_decay", r.weight_decay);
   f("warmup_epochs", r.warmup_epochs);
-  f("cosine", r.cosine);
-  f("linear", r.linear);
+  f("schedule", r.schedule);
+  f("accumulate", r.accumulate);
+  f("l2_sp", r.l2_sp);
+  f("ema", r.ema);
   f("clip_norm", r.clip_norm);
   f("label_smoothing", r.label_smoothing);
   f("class_weights", r.class_weights);
   f("mixup", r.mixup);
   f("cutmix", r.cutmix);
+  f("lora_alpha", r.lora_alpha);
+  f("lora_dropout", r.lora_dropout);
   f("freeze_bn", r.freeze_bn);
   f("cached_features", r.cached_features);
   f("head_first", r.head_first);
@@ -46,6 +56,7 @@ void for_each_setting(R& r, F&& f) {
   f("by_length", r.by_length);
   f("views", r.views);
   f("keep_best", r.keep_best);
+  f("patience", r.patience);
   f("validation", r.validation);
   f("augment.kind", r.augment.kind);
   f("augment.scale_min", r.augment.scale_min);
@@ -105,6 +116,9 @@ bool parse(std::string_view text, Kind& out) {
 bool parse(std::string_view text, ClassWeights& out) {
   return parse_named(text, kClassWeights, out);
 }
+bool parse(std::string_view text, RateSchedule& out) {
+  return parse_named(text, kSchedules, out);
+}
 
 template <class T>
 std::string text_of(const T& value) {
@@ -115,6 +129,9 @@ std::string text_of(Kind kind) {
 }
 std::string text_of(ClassWeights weights) {
   return std::string(kClassWeights[static_cast<size_t>(weights)].second);
+}
+std::string text_of(RateSchedule schedule) {
+  return std::string(kSchedules[static_cast<size_t>(schedule)].second);
 }
 
 }  // namespace
@@ -158,6 +175,15 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
   require(r.batch >= 1, "batch", r.batch, "at least 1");
   require(r.learning_rate >= 0, "learning_rate", r.learning_rate, "0 or more");
   require(r.body_lr_scale >= 0, "body_lr_scale", r.body_lr_scale, "0 or more");
+  require(r.layer_decay > 0 && r.layer_decay <= 1, "layer_decay", r.layer_decay, "above 0, up to 1");
+  require(r.accumulate >= 1, "accumulate", r.accumulate, "at least 1");
+  require(r.l2_sp >= 0, "l2_sp", r.l2_sp, "0 or more");
+  require(r.ema >= 0 && r.ema < 1, "ema", r.ema, "in [0, 1)");
+  require(r.patience >= 0, "patience", r.patience, "0 or more");
+  require(r.patience == 0 || r.keep_best, "patience", r.patience,
+          "0 unless keep_best=true: samples must be set aside that say which epoch is best");
+  require(r.lora_alpha > 0, "lora_alpha", r.lora_alpha, "above 0");
+  require(r.lora_dropout >= 0 && r.lora_dropout < 1, "lora_dropout", r.lora_dropout, "in [0, 1)");
   require(r.momentum >= 0 && r.momentum < 1, "momentum", r.momentum, "in [0, 1)");
   require(r.weight_decay >= 0, "weight_decay", r.weight_decay, "0 or more");
   require(r.warmup_epochs >= 0 && r.warmup_epochs <= r.epochs, "warmup_epochs", r.warmup_epochs,
@@ -191,25 +217,48 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
           "false with cached features, where a head starts at zero");
 }
 
+namespace {
+
+using Strategies = std::array<std::pair<Strategy::Kind, std::string_view>, 8>;
+constexpr Strategies kStrategies = {{{Strategy::Kind::head, "head"},
+                                     {Strategy::Kind::partial, "partial"},
+                                     {Strategy::Kind::full, "full"},
+                                     {Strategy::Kind::gradual, "gradual"},
+                                     {Strategy::Kind::scratch, "scratch"},
+                                     {Strategy::Kind::bitfit, "bitfit"},
+                                     {Strategy::Kind::lora, "lora"},
+                                     {Strategy::Kind::adapters, "adapters"}}};
+constexpr int kUsualRank = 8, kUsualWidth = 32;
+
+// The number after the colon; null where the kind has none.
+int* number_of(Strategy& strategy) {
+  if (strategy.kind == Strategy::Kind::partial) return &strategy.stages;
+  return strategy.is_adapted() ? &strategy.width : nullptr;
+}
+
+}  // namespace
+
 Strategy parse_strategy(std::string_view text) {
-  if (text == "head") return {Strategy::Kind::head, 0};
-  if (text == "full") return {Strategy::Kind::full, 0};
-  if (text == "scratch") return {Strategy::Kind::scratch, 0};
-  int stages = 0;
-  if (text.starts_with("partial:") && parse_number(text.substr(8), stages) && stages >= 1) {
-    return {Strategy::Kind::partial, stages};
-  }
-  fail<UsageError>("strategy \"", printable(text), "\" is none of head, partial:N (N from 1), full, scratch");
+  size_t colon = std::min(text.find(':'), text.size());
+  Strategy out;
+  bool good = parse_named(text.substr(0, colon), kStrategies, out.kind);
+  int* number = number_of(out);
+  if (out.is_adapted()) *number = out.kind == Strategy::Kind::lora ? kUsualRank : kUsualWidth;
+  if (colon < text.size())
+    good =
+        good && number && parse_number(text.substr(colon + 1), *number) && *number >= 1 && *number <= 65536;
+  good = good && (!number || *number >= 1);
+  GRAFT_CHECK_AS(UsageError, good, "strategy \"", printable(text),
+                 "\" is none of head, partial:N (N from 1), full, gradual, scratch, bitfit, lora:RANK, "
+                 "adapters:WIDTH");
+  return out;
 }
 
 std::string to_text(const Strategy& strategy) {
-  switch (strategy.kind) {
-    case Strategy::Kind::head: return "head";
-    case Strategy::Kind::partial: return str("partial:", strategy.stages);
-    case Strategy::Kind::full: return "full";
-    case Strategy::Kind::scratch: return "scratch";
-  }
-  return "?";
+  Strategy copy = strategy;
+  int* number = number_of(copy);
+  std::string name(kStrategies[static_cast<size_t>(strategy.kind)].second);
+  return number ? str(name, ":", *number) : name;
 }
 
 }  // namespace graft::transfer

@@ -27,6 +27,14 @@ enum class ClassWeights : uint8_t {
   automatic,  // "auto": every class the same, see class_weights.h
 };
 
+// How the learning rate goes over the steps. The first three rise in a line over the warm-up.
+enum class RateSchedule : uint8_t {
+  cosine,     // then falls towards 0 along half a cosine
+  linear,     // then falls towards 0 in a line
+  constant,   // then stays
+  one_cycle,  // up to the rate for the first 30 % of the steps, then down to nearly 0; has no warm-up
+};
+
 struct Recipe {
   int epochs = 10;
   int batch = 32;
@@ -35,16 +43,23 @@ struct Recipe {
   double body_lr_scale = 0.1;   // what is trained below the head learns at this share of it
   double momentum = 0.9;        // of sgd; the adams use 0.9 and 0.999
   double weight_decay = 1e-4;   // of matrices and filters; biases and norms decay not. lbfgs: the L2 penalty
-  double warmup_epochs = 1;     // the rate grows linearly from 0
-  bool cosine = true;           // then falls to 0 along half a cosine; false: stays
-  bool linear = false;          // falls to 0 in a line instead
-  double clip_norm = 0;         // the gradient's norm is cut to this; 0: never
+  // Each stage learns at this share of the rate of the stage above it; the topmost at body_lr_scale.
+  double layer_decay = 1;
+  double warmup_epochs = 1;  // the rate grows linearly from 0
+  RateSchedule schedule = RateSchedule::cosine;
+  int accumulate = 1;    // batches whose gradients make one step: as a batch of so many times the samples
+  double l2_sp = 0;      // pulls what is trained below the head back to where it started (L2-SP): the weight
+                         // of half the squared distance, in place of weight_decay there
+  double ema = 0;        // decay of a moving average of the weights, which is kept in place of them; 0: none
+  double clip_norm = 0;  // the gradient's norm is cut to this; 0: never
   double label_smoothing = 0;
   ClassWeights class_weights = ClassWeights::none;
   // Of pictures that train through the network: pairs are blended (mixup) or cut into one another (cutmix),
   // see mixing.h; the alpha of the share's Beta distribution. 0: never; both: a fair coin for each batch.
   double mixup = 0;
   double cutmix = 0;
+  double lora_alpha = 16;  // the strategy lora: the update counts alpha / rank times
+  double lora_dropout = 0;
   bool freeze_bn = true;        // batch norm keeps its published statistics, also where its weights train
   bool cached_features = true;  // strategy head only: the trunk runs once
   // partial and full: start from the head that the strategy head finds (Kumar et al., "Fine-tuning can
@@ -55,15 +70,28 @@ struct Recipe {
   bool by_length = true;   // batches of texts of like length, so that little is padded
   int views = 0;           // with cached features: this many augmented views of each training picture as well
   bool keep_best = false;  // returns the epoch that was best on `validation`, not the last
+  int patience = 0;        // with keep_best: stops after so many epochs without a better one; 0: never
   double validation = 0;   // share of the training samples that is set aside; 0.1 where keep_best needs some
   // Of training pictures; a function of (seed, epoch, picture) alone.
   data::Augment augment{.scale_min = 0.4};
 };
 
-// "head", "partial:2", "full", "scratch"
+// "head", "partial:2", "full", "gradual", "scratch", "bitfit", "lora:8", "adapters:32"
 struct Strategy {
-  enum class Kind : uint8_t { head, partial, full, scratch } kind = Kind::head;
+  enum class Kind : uint8_t {
+    head,      // a new head on the frozen network
+    partial,   // the last stages train too
+    full,      // everything trains
+    gradual,   // first the head, then stage by stage from the top, then everything
+    scratch,   // everything, from random values
+    bitfit,    // the head and all biases (Ben Zaken et al., "BitFit", 2021)
+    lora,      // the head and updates of low rank beside frozen layers (nn/adapters.h)
+    adapters,  // the head and bottlenecks beside frozen layers
+  } kind = Kind::head;
   int stages = 0;  // of partial: the last `stages` stages train, and the head
+  int width = 0;   // of lora the rank, of adapters the values in the bottleneck
+
+  bool is_adapted() const { return kind == Kind::lora || kind == Kind::adapters; }
 };
 // Throws UsageError, naming the strategies, for anything else.
 Strategy parse_strategy(std::string_view text);

@@ -81,13 +81,15 @@ struct Timings {
 
 struct RunResult {
   std::string model;     // "mobilenet_v2"
-  std::string strategy;  // "head", "partial:2", "full", "scratch"
+  std::string strategy;  // "head", "partial:2", "full", "lora:8", ...
   std::string weights;   // the checkpoint's file name; empty from scratch
   std::string data;      // the data folder
   std::vector<std::string> classes;
   int64_t train_count = 0;
   int64_t parameters = 0, trainable_parameters = 0;
   int64_t frozen_tensors = 0;
+  std::vector<std::string> adapted;  // the layers beside which lora and adapters trained
+  int64_t resumed_at = -1;           // the step that a stopped run went on from; -1: it was not stopped
   std::vector<EpochRecord> epochs;
   std::vector<double> step_losses;  // of each step's batch, before the step; empty with lbfgs
   Evaluation test;

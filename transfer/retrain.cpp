@@ -51,13 +51,13 @@ class Run {
     bool keep = options_.strategy.kind == Strategy::Kind::scratch || options_.recipe.keep_head;
     if (classes > 0 && (!keep || network_.classes() != classes))
       network_.replace_head(classes, options_.seed);
+    result_.adapted =
+        add_strategy_adapters(options_.strategy, network_, options_.recipe, options_.targets, options_.seed);
     place(network_, options_.compute);
-    std::vector<Rule> rules = rules_of(options_.strategy, network_, options_.recipe);
-    rules.insert(rules.end(), options_.rules.begin(), options_.rules.end());
-    Plan the_plan = plan(network_, rules);
-    GRAFT_CHECK_AS(UsageError, !the_plan.groups.empty(), "retrain: the rules leave nothing to train");
+    Plan the_plan = plan_of(options_.strategy, network_, options_.recipe, options_.rules);
     Snapshot before(the_plan);
-    std::string weights_before = weights_sha256(network_);
+    before_ = &before;
+    weights_before_ = weights_sha256(network_);
 
     bool cached = options_.strategy.kind == Strategy::Kind::head && options_.recipe.cached_features;
     GRAFT_CHECK_AS(UsageError, !cached || options_.rules.empty(),
@@ -69,7 +69,8 @@ class Run {
     result_.moved = before.distances();
     result_.epochs = trained.epochs;
     describe(the_plan, trained);
-    result_.receipt["weights_before_sha256"] = weights_before;
+    merge_updates();
+    result_.receipt["weights_before_sha256"] = weights_before_;
     result_.receipt["weights_after_sha256"] = weights_sha256(network_);
     result_.receipt["order_sha256"] = trained.order_sha256;
     result_.seconds.total = watch_.seconds();
@@ -79,6 +80,39 @@ class Run {
   }
 
  private:
+  // The certificate is of the weights as they were trained beside; only now the updates become a part of
+  // them.
+  void merge_updates() {
+    if (options_.strategy.kind != Strategy::Kind::lora) return;
+    if (options_.before_merge) options_.before_merge(network_);
+    merge_lora(network_);
+    Stopwatch watch;
+    result_.test = evaluate(network_, test_, on_progress_);
+    result_.seconds.evaluate += watch.seconds();
+    result_.notes.push_back(str("the updates of ", result_.adapted.size(),
+                                " layers were merged into their weights after the certificate"));
+  }
+
+  // What makes this training the one that it is.
+  Checkpoints::Identity identity() const {
+    Checkpoints::Identity out;
+    for (const auto& [name, value] : settings(options_.recipe)) out["setting " + name] = value;
+    for (const Rule& rule : options_.rules) {
+      out[str("rule ", out.size())] =
+          str(rule.pattern, " = ", nn::to_text(rule.freeze), " ", rule.lr_scale, " ", rule.weight_decay);
+    }
+    out["engine"] = str("graft ", kVersion);
+    out["model"] = options_.model;
+    out["strategy"] = to_text(options_.strategy);
+    out["seed"] = str(options_.seed);
+    out["device"] = options_.compute.device.is_cuda() ? "cuda" : "cpu";
+    out["precision"] = to_text(options_.compute.precision);
+    out["classes"] = str(train_->labelled().classes.size());
+    out["training samples"] = train_->content_sha256();
+    out["starting weights"] = weights_before_;
+    return out;
+  }
+
   Trained train_on_features(const Plan& the_plan) {
     const Recipe& recipe = options_.recipe;
     FeatureOptions how{.architecture = options_.model, .seed = options_.seed, .cache = options_.cache};
@@ -132,8 +166,8 @@ class Run {
   bool starts_with_head() const {
     using Kind = Strategy::Kind;
     Kind kind = options_.strategy.kind;
-    return options_.recipe.head_first && network_.linear_head() &&
-           (kind == Kind::partial || kind == Kind::full);
+    return options_.recipe.head_first && network_.linear_head() && kind != Kind::head &&
+           kind != Kind::scratch;
   }
 
   // What the strategy head would do: its solution is where the other tensors start to move from. A random
@@ -176,12 +210,22 @@ class Run {
     task.evaluate = [&] { return result_.test = score(test_); };
     task.validate = [&] { return score(*validation_).accuracy; };
 
-    if (starts_with_head()) solve_head();
+    task.before_thaw = [&](const Milestone& milestone) {
+      before_->require_still(milestone.tensors, str("epoch ", milestone.epoch));
+    };
+    task.network = &network_;
+
+    Checkpoints* checkpoints = options_.hooks.checkpoints;
+    if (checkpoints) checkpoints->begin(identity());
+    bool goes_on = checkpoints && options_.hooks.go_on && checkpoints->any();
+    if (starts_with_head() && !goes_on) solve_head();
     Stopwatch train_watch;
     network_.train();
     Trained trained = train(task, the_plan, recipe, options_.seed, options_.hooks, on_progress_);
     network_.eval();
-    if (recipe.keep_best && trained.best_epoch != recipe.epochs) result_.test = score(test_);
+    int last = trained.epochs.back().epoch;
+    if (result_.test.count == 0 || (recipe.keep_best && trained.best_epoch != last))
+      result_.test = score(test_);
     result_.seconds.train = train_watch.seconds() - evaluate_seconds;
     result_.seconds.evaluate = evaluate_seconds;
     return trained;
@@ -194,6 +238,8 @@ class Run {
     result_.classes = train_->labelled().classes;
     result_.train_count = train_->size();
     result_.step_losses = trained.step_losses;
+    result_.resumed_at = trained.resumed_at;
+    result_.notes.insert(result_.notes.end(), trained.notes.begin(), trained.notes.end());
     result_.device = to_text(options_.compute.device);
     result_.precision = to_text(options_.compute.precision);
     result_.parameters = the_plan.parameters;
@@ -206,6 +252,13 @@ class Run {
     Tensor class_weights = class_weights_of(options_.recipe, train_->labelled());
     if (class_weights.defined())
       result_.notes.push_back(describe_class_weights(class_weights, train_->labelled()));
+    for (const Milestone& milestone : the_plan.milestones)
+      result_.notes.push_back(str(milestone.stage, " trains from epoch ", milestone.epoch, " on"));
+    if (!result_.epochs.empty() && result_.epochs.back().epoch < options_.recipe.epochs &&
+        options_.recipe.patience > 0) {
+      result_.notes.push_back(str("stopped after epoch ", result_.epochs.back().epoch, ": ",
+                                  options_.recipe.patience, " epochs without a better one"));
+    }
     if (trained.best_epoch > 0) {
       result_.notes.push_back(str("kept the weights of epoch ", trained.best_epoch, ", the best on ",
                                   validation_->size(), " validation ",
@@ -227,6 +280,8 @@ class Run {
   const Examples* train_;
   std::unique_ptr<Examples> validation_, rest_;  // with keep_best: the two parts of what was given
   const Examples& test_;
+  const Snapshot* before_ = nullptr;
+  std::string weights_before_;
   RunResult result_;
   Stopwatch watch_;
 };

@@ -19,13 +19,19 @@ struct RetrainOptions {
   uint64_t seed = 0;            // of the head's start, the order, the augmentation
   Compute compute;
   bool cache = true;  // features may be kept in env::cache(); false: in memory only
+  // Of the strategies lora and adapters: the layers, as in transfer/adapters.h; empty: the usual ones.
+  std::vector<std::string> targets = {};
+  // With lora, before the updates are merged into the weights: a chance to save them alone.
+  std::function<void(nn::Headed& network)> before_merge = {};
   Hooks hooks;
 };
 
 // Replaces the head by one for the sets' classes, trains as the strategy and the recipe say, and scores
 // `test`. Scratch trains the network as it is given, and replaces the head only where the classes differ in
-// number, and so does the recipe's keep_head. Fills all of the result but weights, data, ledger and artefact.
-// Throws CertificateError, naming the tensors, if a frozen tensor moved.
+// number, and so does the recipe's keep_head. lora hangs updates in, trains them, and merges them in the end:
+// `test` is then what the merged network says. Fills all of the result but weights, data, ledger and
+// artefact. Throws CertificateError, naming the tensors, if a frozen tensor moved. With hooks.checkpoints a
+// training on samples can be stopped and go on; what is solved on cached features is done again.
 //
 // Batches are made on the CPU and brought to the device batch by batch; the network, its
 // gradients, the optimizer's state and the loss are on the device. Afterwards the network is on the CPU

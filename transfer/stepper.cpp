@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "nn/optim/clip.h"
+#include "transfer/blend.h"
 
 namespace graft::transfer {
 namespace {
@@ -29,19 +30,28 @@ std::unique_ptr<nn::Optimizer> make_optimizer(std::vector<nn::ParameterGroup> gr
 }  // namespace
 
 Stepper::Stepper(const Plan& plan, const Recipe& recipe)
-    : network_(plan.frozen), learning_rate_(recipe.learning_rate), clip_norm_(recipe.clip_norm) {
+    : network_(plan.frozen),
+      learning_rate_(recipe.learning_rate),
+      clip_norm_(recipe.clip_norm),
+      l2_sp_(recipe.l2_sp) {
   network_.insert(network_.end(), plan.moving.begin(), plan.moving.end());
+  auto is_drawn = [&](const nn::NamedTensor& t) {
+    return l2_sp_ > 0 && std::find(plan.fresh.begin(), plan.fresh.end(), t.name) == plan.fresh.end();
+  };
   std::vector<nn::ParameterGroup> groups;
   for (const Group& group : plan.groups) {
-    // Two groups each: what decays, and vectors.
-    for (bool vectors : {false, true}) {
+    // Up to three groups each: what decays, vectors, and what is drawn to its start.
+    enum class Share { decays, vector, drawn };
+    for (Share share : {Share::decays, Share::vector, Share::drawn}) {
       nn::ParameterGroup out;
       out.name = str("group ", groups.size());
       out.lr_scale = group.lr_scale;
-      double usual = vectors ? 0 : recipe.weight_decay;
+      double usual = share == Share::decays ? recipe.weight_decay : 0;
       out.weight_decay = group.weight_decay >= 0 ? group.weight_decay : usual;
       for (const nn::NamedTensor& t : group.parameters) {
-        if ((t.value().rank() <= 1) != vectors) continue;
+        Share own = is_drawn(t) ? Share::drawn : t.value().rank() <= 1 ? Share::vector : Share::decays;
+        if (own != share) continue;
+        starts_.push_back(share == Share::drawn ? t.value().clone() : Tensor());
         out.parameters.push_back(t.parameter->var);
         out.parameter_names.push_back(t.name);
         tensors_.push_back(t);
@@ -78,9 +88,21 @@ void Stepper::step(std::span<const Tensor> gradients, double factor, const std::
     fail("training: the norm of all gradients overflows in ", where,
          "; clip_norm or a lower learning rate than ", learning_rate_, " may help");
   }
+  if (l2_sp_ > 0) pull_back();
   if (clip_norm_ > 0) nn::clip_gradients(parameters_, clip_norm_);
   optimizer_->step(learning_rate_ * factor);
   optimizer_->zero_grad();
+}
+
+// The gradient of l2_sp / 2 |w - start|^2 (Li, Grandvalet and Davoine, "Explicit inductive bias for transfer
+// learning with convolutional networks", 2018).
+void Stepper::pull_back() {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    Tensor grad = parameters_[i].grad();
+    if (!starts_[i].defined() || !parameters_[i].needs_grad() || !grad.defined()) continue;
+    blend({grad}, 1, {parameters_[i].value()}, l2_sp_);
+    blend({grad}, 1, {starts_[i]}, -l2_sp_);
+  }
 }
 
 std::string Stepper::first_not_finite() const {

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
 
-#include "autograd/ops.h"
-#include "core/rng.h"
 #include "core/sha256.h"
-#include "core/step_graph.h"
+#include "nn/layers.h"
 #include "nn/optim/schedule.h"
+#include "transfer/averaged.h"
+#include "transfer/batch_graph.h"
+#include "transfer/batches.h"
+#include "transfer/blend.h"
 #include "transfer/mixing.h"
 #include "transfer/stepper.h"
 #include "transfer/stopwatch.h"
@@ -17,8 +18,7 @@
 namespace graft::transfer {
 namespace {
 
-constexpr uint64_t kOrderStream =
-    0x4F52444552;  // what the random numbers are for; any constant that no other has
+using Order = std::vector<std::vector<int64_t>>;
 
 int64_t count_right(const Tensor& logits, const Tensor& labels) {
   int64_t classes = logits.dim(1), right = 0;
@@ -36,15 +36,36 @@ int64_t count_labels(const Tensor& labels) {
                        [](int64_t label) { return label != CrossEntropy{}.ignore_index; });
 }
 
-// bf16 has 8 bits: too few for a loss, and for the differences that are its gradient.
-Var in_loss_type(const Var& logits) {
-  return logits.value().dtype() == DType::bf16 ? cast(logits, DType::f32) : logits;
+// What the loss of such labels is a mean over.
+double weight_of(const Tensor& labels, const Tensor& class_weights) {
+  if (!class_weights.defined()) return static_cast<double>(count_labels(labels));
+  Tensor weights = class_weights.to(kCpu).to(DType::f64);
+  double sum = 0;
+  for (int64_t label : labels.span<int64_t>()) {
+    if (label != CrossEntropy{}.ignore_index) sum += weights.data<double>()[label];
+  }
+  return sum;
+}
+
+nn::Schedule schedule_of(const Recipe& recipe) {
+  double warmup = recipe.warmup_epochs / recipe.epochs;
+  switch (recipe.schedule) {
+    case RateSchedule::cosine: return nn::cosine_schedule(warmup);
+    case RateSchedule::linear: return nn::linear_schedule(warmup);
+    case RateSchedule::one_cycle: return nn::one_cycle_schedule();
+    case RateSchedule::constant: break;
+  }
+  return [warmup](int64_t step, int64_t total) {
+    double rise = warmup * static_cast<double>(total);
+    return std::min(1.0, static_cast<double>(step + 1) / (rise + 1));
+  };
 }
 
 // Running means over one epoch.
 struct Means {
   double loss = 0;
   int64_t right = 0, seen = 0;
+  double highest_rate = 0;
 
   void add(double batch_loss, int64_t batch_right, int64_t batch) {
     loss += batch_loss * static_cast<double>(batch);
@@ -56,171 +77,327 @@ struct Means {
 };
 
 // The moving tensors of the best epoch so far.
-class Best {
- public:
-  explicit Best(const Plan& plan) : plan_(plan) {}
+struct Best {
+  std::vector<Tensor> values;
+  double accuracy = 0;
+  int epoch = 0;  // 0: none yet
 
-  void offer(double accuracy, int epoch) {
-    if (epoch_ > 0 && accuracy <= accuracy_) return;
-    accuracy_ = accuracy;
-    epoch_ = epoch;
-    values_.clear();
-    for (const nn::NamedTensor& t : plan_.moving) values_.push_back(t.value().clone());
+  void offer(const Plan& plan, double new_accuracy, int new_epoch) {
+    if (epoch > 0 && new_accuracy <= accuracy) return;
+    accuracy = new_accuracy;
+    epoch = new_epoch;
+    values.clear();
+    for (const nn::NamedTensor& t : plan.moving) values.push_back(t.value().clone());
   }
-  int restore() const {
-    for (size_t i = 0; i < values_.size(); ++i) plan_.moving[i].value().copy_from(values_[i]);
-    return epoch_;
+  void restore(const Plan& plan) const {
+    for (size_t i = 0; i < values.size(); ++i) plan.moving[i].value().copy_from(values[i]);
   }
-
- private:
-  const Plan& plan_;
-  std::vector<Tensor> values_;
-  double accuracy_ = 0;
-  int epoch_ = 0;
 };
 
-// Forward and backward of batches of one size: on an accelerator one recording, fed anew for each batch. The
-// optimizer's step is not a part of it: first the CPU sees that loss and gradients are finite.
-class BatchGraph {
+class Training {
  public:
-  BatchGraph(const Task& task, const Recipe& recipe)
-      : task_(task), loss_(task, recipe), graph_(task.device) {}
+  Training(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed, const Hooks& hooks,
+           const OnProgress& on_progress)
+      : task_(task),
+        plan_(plan),
+        recipe_(recipe),
+        seed_(seed),
+        hooks_(hooks),
+        on_progress_(on_progress),
+        stepper_(plan, recipe),
+        graphs_(task, recipe),
+        schedule_(schedule_of(recipe)) {
+    if (recipe.ema > 0) averaged_ = std::make_unique<Averaged>(plan, recipe.ema);
+    if (task.network) {
+      nn::for_each_layer<nn::Dropout>(
+          *task.network, [&](const std::string&, nn::Dropout& layer) { dropouts_.push_back(&layer); });
+    }
+    steps_per_epoch_ = static_cast<int64_t>(order(1).size() + accumulated() - 1) / recipe.accumulate;
+  }
 
-  struct Result {
-    Tensor loss, logits;
-    std::span<const Tensor> gradients;  // of the stepper's parameters
-  };
-  // Valid until the next run.
-  Result run(const Tensor& inputs, const Targets& targets, Stepper& stepper) {
-    if (!x_.defined()) x_ = Tensor::empty(inputs.shape(), inputs.dtype(), task_.device);
-    feed(x_, inputs);
-    loss_.feed(targets);
-    const std::vector<Tensor>& results = graph_.run([&] {
-      stepper.forget_gradients();
-      Var logits = in_loss_type(task_.logits(Var(x_)));
-      Var loss = loss_.of(logits);
-      backward(loss);
-      std::vector<Tensor> out = stepper.gradients();
-      out.insert(out.begin(), {loss.value(), logits.value()});
-      return out;
-    });
-    return {results[0], results[1], std::span(results).subspan(2)};
+  Trained go() {
+    resume();
+    while (epochs_done() < recipe_.epochs && !has_waited_enough()) {
+      run_epoch(epochs_done() + 1);
+    }
+    if (recipe_.keep_best) {
+      out_.best_epoch = best_.epoch;
+      best_.restore(plan_);
+    } else if (averaged_) {
+      averaged_->exchange();
+    }
+    Sha256 all;
+    for (int epoch = 1; epoch <= epochs_done(); ++epoch) {
+      for (const auto& which : order(epoch)) {
+        for (int64_t index : which) all.add(&index, sizeof index);
+      }
+    }
+    out_.order_sha256 = all.hex();
+    return std::move(out_);
   }
 
  private:
+  int epochs_done() const { return static_cast<int>(out_.epochs.size()); }
+  size_t accumulated() const { return static_cast<size_t>(recipe_.accumulate); }
+
+  Order order(int epoch) const {
+    std::span<const int64_t> lengths =
+        recipe_.by_length ? std::span(task_.lengths) : std::span<const int64_t>();
+    return batches_of(task_.count, recipe_.batch, seed_, static_cast<uint64_t>(epoch), lengths);
+  }
+
+  bool has_waited_enough() const {
+    return recipe_.patience > 0 && best_.epoch > 0 && epochs_done() - best_.epoch >= recipe_.patience;
+  }
+
+  // Thaws what trains from this epoch on.
+  void pass_milestones(int epoch) {
+    for (const Milestone& milestone : plan_.milestones) {
+      if (milestone.epoch != epoch) continue;
+      if (task_.before_thaw) task_.before_thaw(milestone);
+      thaw(milestone);
+      graphs_.forget();
+    }
+  }
+
+  // From wherever in the epoch the last step was.
+  void run_epoch(int epoch) {
+    Order batches = order(epoch);
+    int64_t first = (epoch - 1) * steps_per_epoch_;
+    if (step_ == first) {
+      pass_milestones(epoch);
+      means_ = {};
+    }
+    Stopwatch watch;
+    int64_t seen_before = means_.seen;
+    while (step_ < first + steps_per_epoch_) {
+      auto begin = static_cast<size_t>(step_ - first) * accumulated();
+      take_step(epoch, std::span(batches).subspan(begin, std::min(accumulated(), batches.size() - begin)));
+      bool last = step_ == first + steps_per_epoch_;
+      if (hooks_.checkpoints && !last && hooks_.checkpoints->due(step_, false)) save();
+      if (on_progress_) {
+        double rate = static_cast<double>(means_.seen - seen_before) / watch.seconds();
+        or_save([&] {
+          on_progress_({.phase = "train",
+                        .done = step_,
+                        .total = steps_per_epoch_ * recipe_.epochs,
+                        .epoch = epoch,
+                        .epochs = recipe_.epochs,
+                        .loss = means_.mean_loss(),
+                        .accuracy = means_.accuracy(),
+                        .items_per_second = rate});
+        });
+      }
+    }
+    or_save([&] { finish_epoch(epoch); });
+    if (hooks_.checkpoints && hooks_.checkpoints->due(step_, true)) save();
+  }
+
+  void finish_epoch(int epoch) {
+    WithAverage averaged(averaged_.get());
+    Evaluation test = task_.evaluate();
+    double validation = recipe_.keep_best ? task_.validate() : 0;
+    if (recipe_.keep_best) best_.offer(plan_, validation, epoch);
+    out_.epochs.push_back({.epoch = epoch,
+                           .learning_rate = means_.highest_rate,
+                           .train_loss = means_.mean_loss(),
+                           .train_accuracy = means_.accuracy(),
+                           .test_loss = test.loss,
+                           .test_accuracy = test.accuracy,
+                           .seconds = seconds_before_ + watch_.seconds()});
+  }
+
+  // One step of the optimizer on these batches, as if they were one.
+  void take_step(int epoch, std::span<const std::vector<int64_t>> batches) {
+    std::vector<Tensor> truths, sums;
+    int64_t labels = 0;
+    double weight = 0;
+    for (const std::vector<int64_t>& which : batches) {
+      truths.push_back(task_.labels(which));
+      labels += count_labels(truths.back());
+      weight += weight_of(truths.back(), task_.class_weights);
+    }
+    std::span<const Tensor> gradients;
+    double loss = 0;
+    int64_t right = 0;
+    for (size_t i = 0; i < batches.size(); ++i) {
+      auto [inputs, targets] =
+          mixed_batch(task_.inputs(batches[i], epoch), truths[i], recipe_, seed_, epoch, batches[i][0]);
+      BatchResult result = graphs_.run(inputs, targets, stepper_);
+      double value = result.loss.to(kCpu).item();
+      GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
+                  step_ + 1, stepper_.first_not_finite(), "; a lower learning rate than ",
+                  recipe_.learning_rate, " may help");
+      right += count_right(result.logits, targets.main_labels());
+      if (batches.size() == 1) {
+        gradients = result.gradients;
+        loss = value;
+      } else {
+        double share = weight_of(truths[i], task_.class_weights) / weight;
+        add_share(sums, result.gradients, share);
+        gradients = sums;
+        loss += share * value;
+      }
+    }
+    double factor = schedule_(step_, steps_per_epoch_ * recipe_.epochs);
+    stepper_.step(gradients, factor, str("epoch ", epoch, ", step ", step_ + 1));
+    if (averaged_) averaged_->follow();
+    ++step_;
+    if (hooks_.after_step) hooks_.after_step(step_);
+    means_.add(loss, right, labels);
+    means_.highest_rate = std::max(means_.highest_rate, recipe_.learning_rate * factor);
+    out_.step_losses.push_back(loss);
+  }
+
+  static void add_share(std::vector<Tensor>& sums, std::span<const Tensor> gradients, double share) {
+    sums.resize(gradients.size());
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      if (!gradients[i].defined()) continue;
+      const Tensor& g = gradients[i];
+      if (!sums[i].defined()) sums[i] = Tensor::zeros(g.shape(), g.dtype(), g.device());
+      blend({sums[i]}, 1, {g.contiguous()}, share);
+    }
+  }
+
+  // Whatever ends the training between two steps, it can go on from here.
+  template <class F>
+  void or_save(F f) {
+    try {
+      f();
+    } catch (...) {
+      if (hooks_.checkpoints && step_ > saved_at_) {
+        try {
+          save();
+        } catch (const DiskError&) {
+          // The reason for the stop is what the caller must hear; the newest state is an older one.
+        }
+      }
+      throw;
+    }
+  }
+
+  void save() {
+    hooks_.checkpoints->save(state());
+    saved_at_ = step_;
+  }
+
+  TrainingState state() const;
+  void resume();
+
   const Task& task_;
-  Tensor x_;
-  BatchLoss loss_;
-  StepGraph graph_;
+  const Plan& plan_;
+  const Recipe& recipe_;
+  uint64_t seed_;
+  const Hooks& hooks_;
+  const OnProgress& on_progress_;
+  Stepper stepper_;
+  BatchGraphs graphs_;
+  nn::Schedule schedule_;
+  std::unique_ptr<Averaged> averaged_;  // with ema
+  std::vector<nn::Dropout*> dropouts_;
+  int64_t steps_per_epoch_ = 0;
+
+  // What changes from step to step, beside the network, the optimizer and the average.
+  Trained out_;
+  Best best_;
+  Means means_;
+  int64_t step_ = 0;
+  int64_t saved_at_ = -1;
+  double seconds_before_ = 0;  // of the runs that this one goes on from
+  Stopwatch watch_;
 };
 
-// Without line and cosine: a warm-up, then constant.
-nn::Schedule schedule_of(const Recipe& recipe) {
-  double warmup = recipe.warmup_epochs / recipe.epochs;
-  if (recipe.linear) return nn::linear_schedule(warmup);
-  if (recipe.cosine) return nn::cosine_schedule(warmup);
-  return [warmup](int64_t step, int64_t total) {
-    double rise = warmup * static_cast<double>(total);
-    return std::min(1.0, static_cast<double>(step + 1) / (rise + 1));
-  };
+constexpr int64_t kEpochNumbers = 7;
+
+Tensor numbers(const std::vector<double>& values) {
+  return Tensor::from(values, {static_cast<int64_t>(values.size())});
+}
+std::vector<double> numbers(const Tensor& tensor) {
+  auto all = tensor.span<double>();
+  return {all.begin(), all.end()};
 }
 
-// Each run of `run` samples by length, the longest first.
-void sort_in_runs(std::vector<int64_t>& order, std::span<const int64_t> lengths, int64_t run) {
-  auto count = static_cast<int64_t>(order.size());
-  for (int64_t begin = 0; begin < count; begin += run) {
-    std::stable_sort(order.begin() + begin, order.begin() + std::min(count, begin + run),
-                     [&](int64_t a, int64_t b) {
-                       return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
-                     });
+TrainingState Training::state() const {
+  TrainingState out{step_, {}};
+  auto add = [&](const std::string& name, const Tensor& tensor) {
+    out.tensors.push_back({name, tensor.to(kCpu).contiguous()});
+  };
+  for (const nn::NamedTensor& t : plan_.moving) add("network/" + t.name, t.value());
+  for (const auto& [name, tensor] : stepper_.state()) add("optimizer/" + name, tensor);
+  for (size_t i = 0; averaged_ && i < averaged_->names().size(); ++i)
+    add("average/" + averaged_->names()[i], averaged_->tensors()[i]);
+  for (size_t i = 0; i < best_.values.size(); ++i) add("best/" + plan_.moving[i].name, best_.values[i]);
+  std::vector<double> draws, epochs;
+  for (const nn::Dropout* dropout : dropouts_) draws.push_back(static_cast<double>(dropout->draws()));
+  for (const EpochRecord& e : out_.epochs) {
+    epochs.insert(epochs.end(), {static_cast<double>(e.epoch), e.learning_rate, e.train_loss,
+                                 e.train_accuracy, e.test_loss, e.test_accuracy, e.seconds});
+  }
+  add("draws", numbers(draws));
+  add("epochs", numbers(epochs));
+  add("step_losses", numbers(out_.step_losses));
+  add("means", numbers({means_.loss, static_cast<double>(means_.right), static_cast<double>(means_.seen),
+                        means_.highest_rate}));
+  add("progress",
+      numbers({best_.accuracy, static_cast<double>(best_.epoch), seconds_before_ + watch_.seconds()}));
+  return out;
+}
+
+void Training::resume() {
+  if (!hooks_.checkpoints || !hooks_.go_on) return;
+  std::optional<TrainingState> stored = hooks_.checkpoints->newest(out_.notes);
+  if (!stored) return;
+  const TrainingState& state = *stored;
+  for (const nn::NamedTensor& t : plan_.moving) {
+    const Tensor& value = state.tensor("network/" + t.name);
+    GRAFT_CHECK_AS(DataError, value.shape() == t.value().shape() && value.dtype() == t.value().dtype(),
+                   "checkpoint of step ", state.step, ": ", t.name, " is ", value, ", expected ", t.value());
+    feed(t.value(), value);
+  }
+  nn::OptimizerState optimizer;
+  for (const weights::SavedTensor& saved : state.tensors) {
+    const std::string prefix = "optimizer/";
+    if (saved.name.starts_with(prefix)) optimizer.emplace_back(saved.name.substr(prefix.size()), saved.value);
+  }
+  stepper_.load_state(optimizer);
+  for (size_t i = 0; averaged_ && i < averaged_->names().size(); ++i)
+    feed(averaged_->tensors()[i], state.tensor("average/" + averaged_->names()[i]));
+
+  std::vector<double> progress = numbers(state.tensor("progress")), means = numbers(state.tensor("means")),
+                      epochs = numbers(state.tensor("epochs")), draws = numbers(state.tensor("draws"));
+  GRAFT_CHECK_AS(DataError,
+                 progress.size() == 3 && means.size() == 4 && epochs.size() % kEpochNumbers == 0 &&
+                     draws.size() == dropouts_.size(),
+                 "checkpoint of step ", state.step, ": its counters are not those of this training");
+  out_.step_losses = numbers(state.tensor("step_losses"));
+  for (size_t i = 0; i < draws.size(); ++i) dropouts_[i]->set_draws(static_cast<uint64_t>(draws[i]));
+  for (size_t i = 0; i < epochs.size(); i += kEpochNumbers) {
+    const double* e = &epochs[i];
+    out_.epochs.push_back({static_cast<int>(e[0]), e[1], e[2], e[3], e[4], e[5], e[6]});
+  }
+  means_ = {means[0], static_cast<int64_t>(means[1]), static_cast<int64_t>(means[2]), means[3]};
+  best_.accuracy = progress[0];
+  best_.epoch = static_cast<int>(progress[1]);
+  seconds_before_ = progress[2];
+  for (const nn::NamedTensor& t : plan_.moving) {
+    if (best_.epoch > 0) best_.values.push_back(state.tensor("best/" + t.name).to(t.value().device()));
+  }
+  step_ = saved_at_ = out_.resumed_at = state.step;
+  // Steps of an epoch that has begun stand behind its milestone.
+  int64_t begun = step_ % steps_per_epoch_ == 0 && epochs_done() * steps_per_epoch_ == step_
+                      ? epochs_done()
+                      : epochs_done() + 1;
+  for (const Milestone& milestone : plan_.milestones) {
+    if (milestone.epoch <= begun) thaw(milestone);
   }
 }
 
 }  // namespace
 
-std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint64_t seed, uint64_t epoch,
-                                             std::span<const int64_t> lengths) {
-  GRAFT_CHECK(batch >= 1, "batches: size ", batch, " is below 1");
-  std::vector<int64_t> order(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  Rng random(seed, kOrderStream, epoch);
-  random.shuffle(order);
-  if (!lengths.empty()) sort_in_runs(order, lengths, 50 * batch);
-  std::vector<std::vector<int64_t>> out;
-  for (int64_t begin = 0; begin < count; begin += batch) {
-    auto first = order.begin() + begin, last = order.begin() + std::min(count, begin + batch);
-    if (last - first == 1 && batch > 1 && !out.empty()) {
-      out.back().push_back(*first);
-    } else {
-      out.emplace_back(first, last);
-    }
-  }
-  if (!lengths.empty()) random.shuffle(out);
-  return out;
-}
-
 Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed, const Hooks& hooks,
               const OnProgress& on_progress) {
   GRAFT_CHECK(task.count > 0, "training: no samples");
-  Trained out;
-  Stepper stepper(plan, recipe);
-  Best best(plan);
-  // By the batch's size: that of the recipe, and the last one's. Where nothing is recorded there is one, made
-  // anew for each batch.
-  std::map<size_t, BatchGraph> graphs;
-  std::span<const int64_t> lengths = recipe.by_length ? std::span(task.lengths) : std::span<const int64_t>();
-  nn::Schedule schedule = schedule_of(recipe);
-  Sha256 order;
-  Stopwatch watch;
-  int64_t step = 0;
-  for (int epoch = 1; epoch <= recipe.epochs; ++epoch) {
-    auto batches = batches_of(task.count, recipe.batch, seed, static_cast<uint64_t>(epoch), lengths);
-    auto steps = static_cast<int64_t>(batches.size());
-    EpochRecord record{.epoch = epoch};
-    Means means;
-    Stopwatch epoch_watch;
-    for (const std::vector<int64_t>& which : batches) {
-      for (int64_t index : which) order.add(&index, sizeof index);
-      double factor = schedule(step, steps * recipe.epochs);
-      record.learning_rate = std::max(record.learning_rate, recipe.learning_rate * factor);
-      auto [inputs, targets] =
-          mixed_batch(task.inputs(which, epoch), task.labels(which), recipe, seed, epoch, which[0]);
-      if (!task.recordable) graphs.clear();
-      BatchGraph& graph = graphs.try_emplace(which.size(), task, recipe).first->second;
-      auto [loss, logits, gradients] = graph.run(inputs, targets, stepper);
-      double value = loss.to(kCpu).item();
-      GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
-                  step + 1, stepper.first_not_finite(), "; a lower learning rate than ", recipe.learning_rate,
-                  " may help");
-      int64_t right = count_right(logits, targets.main_labels());
-      stepper.step(gradients, factor, str("epoch ", epoch, ", step ", step + 1));
-      ++step;
-      if (hooks.after_step) hooks.after_step(step);
-      means.add(value, right, count_labels(targets.labels));
-      out.step_losses.push_back(value);
-      if (on_progress) {
-        on_progress({.phase = "train",
-                     .done = step,
-                     .total = steps * recipe.epochs,
-                     .epoch = epoch,
-                     .epochs = recipe.epochs,
-                     .loss = means.mean_loss(),
-                     .accuracy = means.accuracy(),
-                     .items_per_second = static_cast<double>(means.seen) / epoch_watch.seconds()});
-      }
-    }
-    record.train_loss = means.mean_loss();
-    record.train_accuracy = means.accuracy();
-    Evaluation test = task.evaluate();
-    record.test_loss = test.loss;
-    record.test_accuracy = test.accuracy;
-    record.seconds = watch.seconds();
-    out.epochs.push_back(record);
-    if (recipe.keep_best) best.offer(task.validate(), epoch);
-  }
-  if (recipe.keep_best) out.best_epoch = best.restore();
-  out.order_sha256 = order.hex();
-  return out;
+  return Training(task, plan, recipe, seed, hooks, on_progress).go();
 }
 
 }  // namespace graft::transfer

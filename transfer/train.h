@@ -9,6 +9,7 @@
 #include "transfer/plan.h"
 #include "transfer/recipe.h"
 #include "transfer/result.h"
+#include "transfer/training_state.h"
 
 namespace graft::transfer {
 
@@ -35,30 +36,34 @@ struct Task {
   std::function<Evaluation()> evaluate;
   // With keep_best: accuracy on the samples that choose the epoch, which are not the held-out ones.
   std::function<double()> validate;
+  // Before a milestone's tensors are thawed: a last look at them while they are frozen.
+  std::function<void(const Milestone&)> before_thaw = {};
+  // Whose dropouts draw random numbers: how many they drew is kept with the training's state.
+  nn::Module* network = nullptr;
 };
 
 // What a caller may do between steps: lessons look inside, tests plant leaks.
 struct Hooks {
   std::function<void(int64_t step)> after_step;  // steps count from 1
+  // Where the training's state is kept while it goes on, and at once when it is stopped by an exception
+  // between two steps. With go_on it starts from the newest state there, if there is one.
+  Checkpoints* checkpoints = nullptr;
+  bool go_on = false;
 };
 
 struct Trained {
   std::vector<EpochRecord> epochs;
-  std::vector<double> step_losses;  // of each step's batch, before the step
+  std::vector<double> step_losses;  // of each step's samples, before the step
   int best_epoch = 0;               // with keep_best: whose weights were kept
   std::string order_sha256;         // names the order in which samples were seen
+  int64_t resumed_at = -1;          // the step of the state that it went on from; -1: from none
+  std::vector<std::string> notes = {};
 };
 
-// The order of one epoch, cut into batches: a function of (count, batch, seed, epoch). A last batch of a
-// single sample joins the one before it, because batch statistics of one sample say nothing.
-// With `lengths`, each run of 50 batches of that order is sorted by length before it is cut, the longest
-// first, and the batches come in a random order: little is padded, and an epoch is still random.
-std::vector<std::vector<int64_t>> batches_of(int64_t count, int64_t batch, uint64_t seed, uint64_t epoch,
-                                             std::span<const int64_t> lengths = {});
-
-// Trains by the recipe's optimizer, any but lbfgs; the same bits for any thread count. Biases and norms
-// (tensors of rank 1) do not decay unless their group says how much. Throws Error, naming epoch, step and
-// tensor, as soon as a loss or gradient is not finite; the weights are then those before that step.
+// Trains by the recipe's optimizer, any but lbfgs; the same bits for any thread count, and however often it
+// was stopped and went on. Biases and norms (tensors of rank 1) do not decay unless their group says how
+// much. Throws Error, naming epoch, step and tensor, as soon as a loss or gradient is not finite; the weights
+// are then those before that step, and no state is kept of it.
 Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed,
               const Hooks& hooks = {}, const OnProgress& on_progress = {});
 

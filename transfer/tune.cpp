@@ -10,10 +10,12 @@
 #include "nn/models/registry.h"
 #include "transfer/language.h"
 #include "transfer/language_data.h"
+#include "transfer/peft.h"
 #include "transfer/retrain.h"
 #include "transfer/score.h"
 #include "transfer/source.h"
 #include "transfer/stopwatch.h"
+#include "transfer/strategy.h"
 #include "transfer/text_source.h"
 #include "transfer/texts.h"
 
@@ -280,7 +282,13 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   check(options.compute);
   GRAFT_CHECK_AS(UsageError, scratch || !options.weights.empty(), "strategy ", options.strategy,
                  " starts from published weights: give their file");
+  GRAFT_CHECK_AS(UsageError, !options.resume || !options.out.empty(),
+                 "resume: name the folder of the run that goes on");
   std::string path = options.out.empty() ? "" : prepare_folder(options.out);
+  Checkpoints checkpoints((fs::path(options.out) / "checkpoints").string(), options.checkpoint_every);
+  GRAFT_CHECK_AS(UsageError, options.resume || options.out.empty() || !checkpoints.any(),
+                 printable(checkpoints.folder()),
+                 " holds where a stopped run stands; go on with --resume, name another folder, or remove it");
 
   Job job = !texts                     ? picture_job(options, strategy, recipe, on_progress)
             : is_language_job(options) ? language_job(options, strategy, recipe)
@@ -296,6 +304,16 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   retraining.seed = options.seed;
   retraining.cache = options.cache;
   retraining.compute = options.compute;
+  retraining.targets = options.targets;
+  if (!options.out.empty()) {
+    retraining.hooks.checkpoints = &checkpoints;
+    retraining.hooks.go_on = options.resume;
+    retraining.before_merge = [&](nn::Headed& network) {
+      std::string base = texts ? weights_name(options.weights) : options.model;
+      save_peft((fs::path(options.out) / "adapter").string(), network,
+                lora_options(strategy, recipe, options.targets), network.head_parts(), base);
+    };
+  }
   RunResult result = retrain(*job.network, *job.train, *job.test, retraining, on_progress);
   result.data = options.data;
   result.notes.insert(result.notes.begin(), job.notes.begin(), job.notes.end());
@@ -314,6 +332,7 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   }
   Stopwatch check_watch;
   if (!path.empty()) save_checked(path, job, options.compute, result, on_progress);
+  checkpoints.remove();
   result.seconds.load = load_seconds;
   result.seconds.evaluate += check_watch.seconds();
   result.seconds.total = watch.seconds();

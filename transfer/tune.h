@@ -17,10 +17,11 @@ struct TuneOptions {
   // A folder of class folders, or one with train/ and test/ (or val/) inside; of texts a table or a folder of
   // tables (data/text_dataset.h).
   std::string data;
-  std::string model;              // "mobilenet_v2"; empty of texts, where the weights' config.json says it
-  std::string weights;            // the published checkpoint; of pictures not needed for "scratch"
-  std::string strategy = "head";  // or "partial:N", "full", "scratch"
-  std::string out;                // folder for model.graft, made if missing; empty: nothing is written
+  std::string model;    // "mobilenet_v2"; empty of texts, where the weights' config.json says it
+  std::string weights;  // the published checkpoint; of pictures not needed for "scratch"
+  // Or "partial:N", "full", "gradual", "scratch", "bitfit", "lora:RANK", "adapters:WIDTH"
+  std::string strategy = "head";
+  std::string out;  // folder for model.graft, made if missing; empty: nothing is written
   uint64_t seed = 0;
   std::optional<Recipe> recipe;  // unset: the default for the network and the strategy, with `settings`
   std::vector<std::pair<std::string, std::string>> settings;  // name, value
@@ -33,12 +34,19 @@ struct TuneOptions {
   std::string task = "";
   int64_t max_length = 0;  // of texts: tokens that are read; 0: as many as the network has positions
   bool cache = true;       // features may be kept in env::cache(); false: in memory only
+  // Of lora and adapters: the layers (transfer/adapters.h); empty: the usual ones.
+  std::vector<std::string> targets = {};
+  // A training on samples keeps its state in out/checkpoints, every so many steps (0: after each epoch) and
+  // when it is stopped; they go when the run is done. With resume it goes on from the newest.
+  int64_t checkpoint_every = 0;
+  bool resume = false;
 };
 
 // Is this a job on texts? It has no network's name, and its weights lie beside a config.json.
 bool is_text_job(const TuneOptions& options);
 
-// Loads, retrains, certifies, saves to out/model.graft, loads that again and scores it. Throws UsageError,
+// Loads, retrains, certifies, saves to out/model.graft, loads that again and scores it. With lora the updates
+// alone are saved to out/adapter too, in PEFT's files (transfer/peft.h). Throws UsageError,
 // DataError, DiskError, DeviceError,
 // CertificateError; whatever stood in `out` before is then still there.
 RunResult tune(const TuneOptions& options, const OnProgress& on_progress = {});

@@ -162,17 +162,28 @@ TEST_CASE("app: another language, no home and no cache folder change nothing") {
   CHECK(parsed(bench.dir / "a.json")["accuracy"] == parsed(bench.dir / "b.json")["accuracy"]);
 }
 
-TEST_CASE("app: SIGTERM ends a run with its own exit code and leaves no folder") {
+TEST_CASE("app: SIGTERM ends a run with its own exit code, and it goes on to the same file, byte for byte") {
   Bench bench;
-  std::string line = str(
-      "'", test::program(), "' tune data --model cifar_resnet20 --weights net.safetensors --strategy full ",
-      "--epochs 5000 --out run >out.txt 2>err.txt & pid=$!; i=0; ",
-      "while [ $i -lt 300 ] && ! grep -q epoch err.txt 2>/dev/null; do sleep 0.1; i=$((i+1)); done; ",
-      "kill -TERM $pid; wait $pid");
+  std::string tune = bench.tune + " --strategy full --set epochs=12 --out ";
+  std::string line =
+      str("'", test::program(), "' ", tune, "run >out.txt 2>err.txt & pid=$!; i=0; ",
+          "while [ $i -lt 300 ] && ! grep -q epoch err.txt 2>/dev/null; do sleep 0.1; i=$((i+1)); done; ",
+          "kill -TERM $pid; wait $pid");
   write_file(bench.dir / "stop.sh", str("cd '", bench.dir.path(), "'\n", line, "\n"));
   int status = std::system(str("sh '", bench.dir / "stop.sh", "'").c_str());
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 128 + SIGTERM);
-  CHECK(content(bench.dir / "err.txt").find("graft tune: stopped (train, epoch") != std::string::npos);
-  CHECK(!fs::exists(bench.dir / "run"));
+  std::string said = content(bench.dir / "err.txt");
+  CHECK(said.find("graft tune: stopped (train, epoch") != std::string::npos);
+  CHECK(said.find("--out run --resume") != std::string::npos);
+  CHECK(fs::exists(bench.dir / "run/checkpoints"));
+
+  check_complaint(bench.run(tune + "run"), 64, {"run/checkpoints", "--resume"});
+  check_complaint(bench.run(tune + "run --resume --seed 3"), 65,
+                  {"another run", "seed is 0 there and 3 here"});
+  REQUIRE(bench.run(tune + "run --resume").code == 0);
+  REQUIRE(bench.run(tune + "whole").code == 0);
+  CHECK(content(bench.dir / "run/model.graft") == content(bench.dir / "whole/model.graft"));
+  CHECK_FALSE(fs::exists(bench.dir / "run/checkpoints"));
+  check_complaint(bench.run(bench.tune + " --resume"), 64, {"--out"});
 }

@@ -66,7 +66,8 @@ TEST_CASE("app: what is wrong with a table is told with its line, wrong options 
   check_complaint(graft_in(folder, "tune data --weights net --text-column body"), 65, {"no column body"});
   check_complaint(graft_in(folder, "tune data --weights net --format xml"), 64, {"xml", "jsonl"});
   check_complaint(graft_in(folder, "tune data --weights net --header --no-header"), 64, {"either"});
-  check_complaint(graft_in(folder, "tune data --weights net --set linera=true"), 64, {"linera", "linear"});
+  check_complaint(graft_in(folder, "tune data --weights net --set momentun=0.5"), 64,
+                  {"momentun", "momentum"});
   check_complaint(graft_in(folder, "tune data --weights net --precision bf16"), 64, {"bf16"});
   check_complaint(graft_in(folder, "tune data --weights net --max-length 99"), 64, {"12 positions"});
   check_complaint(graft_in(folder, "tune data --weights data/train.tsv"), 64, {"--model is needed"});

@@ -20,7 +20,7 @@ import os
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR
 
 from graft_random import batches_of, draw_mix
 
@@ -90,16 +90,16 @@ class Curve:
             "settings": {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in settings.items()},
             "strategy": strategy,
             "losses": losses,
-            "order_sha256": order_sha256(),
+            "order_sha256": order_sha256(settings["batch"]),
             "test_losses": test_losses,
             "head": entry(net.linear.weight),
         }
 
 
-def order_sha256():
+def order_sha256(batch):
     digest = hashlib.sha256()
     for epoch in range(1, EPOCHS + 1):
-        for index in sum(batches_of(COUNT, BATCH, SEED, epoch), []):
+        for index in sum(batches_of(COUNT, batch, SEED, epoch), []):
             digest.update(index.to_bytes(8, "little"))
     return digest.hexdigest()
 
@@ -129,8 +129,9 @@ def test_loss(net):
     return value
 
 
-def train(net, optimizer, schedule, loss_of=None):
-    """The plain loop. loss_of(net, which, epoch, number) -> the loss of the epoch's batch `number`, the samples `which`."""
+def train(net, optimizer, schedule, loss_of=None, after_step=None, tested=None):
+    """The plain loop. loss_of(net, which, epoch, number) -> the loss of the epoch's batch `number`, the samples `which`.
+    The network that is tested after each epoch is `tested`, where it is another."""
     loss_of = loss_of or (lambda net, which, epoch, number: F.cross_entropy(net(PICTURES[which]), LABELS[which]))
     losses, test_losses = [], []
     net.train()
@@ -141,8 +142,10 @@ def train(net, optimizer, schedule, loss_of=None):
             loss.backward()
             optimizer.step()
             schedule.step()
+            if after_step:
+                after_step()
             losses.append(loss.item())
-        test_losses.append(test_loss(net))
+        test_losses.append(test_loss(tested or net))
     return losses, test_losses
 
 
@@ -240,20 +243,141 @@ def mixup_or_cutmix_weighted(net):
 
 
 @run
+def one_cycle(net):
+    settings, optimizer, _ = sgd(net)
+    schedule = OneCycleLR(optimizer, max_lr=0.05, total_steps=STEPS, cycle_momentum=False)
+    return Curve(net, settings | {"schedule": "one_cycle"}, *train(net, optimizer, schedule))
+
+
+@run
+def linear(net):
+    """A line down to 0, after a line up."""
+    settings, optimizer, _ = sgd(net)
+    rising = STEPS_PER_EPOCH
+    falls = LinearLR(optimizer, 1, 0, STEPS - rising)
+    schedule = SequentialLR(optimizer, [LinearLR(optimizer, 1 / (rising + 1), 1, rising), falls], [rising])
+    return Curve(net, settings | {"schedule": "linear", "warmup_epochs": 1}, *train(net, optimizer, schedule))
+
+
+@run
+def accumulated(net):
+    """Batches of 4, two a step: the order is that of batches of 4, the last of an epoch has one sample more."""
+    settings, optimizer, schedule = sgd(net)
+    losses, test_losses = [], []
+    for epoch in range(1, EPOCHS + 1):
+        batches = batches_of(COUNT, 4, SEED, epoch)
+        for first in range(0, len(batches), 2):
+            step = batches[first:first + 2]
+            count, total = sum(map(len, step)), 0
+            optimizer.zero_grad()
+            for which in step:
+                loss = F.cross_entropy(net(PICTURES[which]), LABELS[which]) * len(which) / count
+                loss.backward()
+                total += loss.item()
+            optimizer.step()
+            schedule.step()
+            losses.append(total)
+        test_losses.append(test_loss(net))
+    return Curve(net, settings | {"batch": 4, "accumulate": 2}, losses, test_losses)
+
+
+@run
+def averaged(net):
+    """The moving average is what is tested and what is left; timm's ModelEmaV2 averages the statistics of batch norms too."""
+    settings, optimizer, schedule = sgd(net)
+    average = copy.deepcopy(net)
+
+    def follow():
+        with torch.no_grad():
+            for a, b in zip(average.state_dict().values(), net.state_dict().values()):
+                a.copy_(0.9 * a + (1 - 0.9) * b if a.is_floating_point() else b)
+
+    losses, test_losses = train(net, optimizer, schedule, after_step=follow, tested=average)
+    return Curve(average, settings | {"ema": 0.9}, losses, test_losses)
+
+
+# The stages from the top, as graft names them.
+STAGES = [["layer2.0."], ["layer1.0."], ["conv1.", "bn1."]]
+
+
+def stage_of(name):
+    return next((i for i, prefixes in enumerate(STAGES) if name.startswith(tuple(prefixes))), None)
+
+
+def by_stage(net):
+    """[head, topmost stage, ..., lowest]: lists of parameters."""
+    out = [list(net.linear.parameters())] + [[] for _ in STAGES]
+    for name, p in net.named_parameters():
+        if stage_of(name) is not None:
+            out[1 + stage_of(name)].append(p)
+    return out
+
+
+def frozen_statistics(net, which, epoch, number):
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    return F.cross_entropy(net(PICTURES[which]), LABELS[which])
+
+
+@run
+def layer_decay(net):
+    """The topmost stage at half the head's rate, each below at 0.6 of the one above."""
+    settings = COMMON | {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0, "warmup_epochs": 0,
+                         "body_lr_scale": 0.5, "layer_decay": 0.6, "freeze_bn": True, "clip_norm": 0}
+    rates = [0.01] + [0.01 * 0.5 * 0.6**i for i in range(len(STAGES))]
+    optimizer = torch.optim.AdamW([{"params": p, "lr": lr} for p, lr in zip(by_stage(net), rates)], weight_decay=0)
+    return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 0), frozen_statistics), strategy="full")
+
+
+@run
+def gradual(net):
+    """The head in epoch 1; of 10 epochs the three stages from epochs 2, 4 and 6 on."""
+    settings = COMMON | {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.001, "warmup_epochs": 0,
+                         "body_lr_scale": 0.5, "freeze_bn": True, "clip_norm": 0}
+    parts = by_stage(net)
+    groups = []
+    for i, part in enumerate(parts):
+        for vectors in (False, True):
+            groups.append({"params": [p for p in part if (p.dim() <= 1) == vectors], "lr": 0.1 if i == 0 else 0.05,
+                           "weight_decay": 0 if vectors else 0.001})
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+
+    def loss_of(net, which, epoch, number):
+        for i, part in enumerate(parts):
+            for p in part:
+                p.requires_grad_(i == 0 or epoch >= 2 * i)
+        return frozen_statistics(net, which, epoch, number)
+
+    return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 0), loss_of), strategy="gradual")
+
+
+@run
+def drawn_to_start(net):
+    """L2-SP: half of 0.1 times the squared distance of all but the head to where they started; the head decays."""
+    settings = COMMON | {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.001, "warmup_epochs": 0,
+                         "body_lr_scale": 1, "freeze_bn": True, "clip_norm": 0, "l2_sp": 0.1}
+    body = [p for name, p in net.named_parameters() if not name.startswith("linear.")]
+    start = [p.detach().clone() for p in body]
+    optimizer = torch.optim.SGD([{"params": body, "weight_decay": 0}, {"params": [net.linear.weight], "weight_decay": 0.001},
+                                 {"params": [net.linear.bias], "weight_decay": 0}], lr=0.1, momentum=0.9)
+
+    def loss_of(net, which, epoch, number):
+        loss = frozen_statistics(net, which, epoch, number)
+        pull = 0.05 * sum(((p - s) ** 2).sum() for p, s in zip(body, start))
+        return loss + pull - pull.detach()  # the loss that is written down is that of the samples
+
+    return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 0), loss_of), strategy="full")
+
+
+@run
 def full_slow_body(net):
     """The body at a fifth of the head's rate, its batch norms' statistics frozen."""
     settings = COMMON | {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0, "warmup_epochs": 1,
                          "body_lr_scale": 0.2, "freeze_bn": True, "clip_norm": 0}
     body = [p for name, p in net.named_parameters() if not name.startswith("linear.")]
     optimizer = torch.optim.SGD([{"params": body, "lr": 0.02}, {"params": net.linear.parameters()}], lr=0.1, momentum=0.9)
-
-    def loss_of(net, which, epoch, number):
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return F.cross_entropy(net(PICTURES[which]), LABELS[which])
-
-    return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 1), loss_of), strategy="full")
+    return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 1), frozen_statistics), strategy="full")
 
 
 def main():

@@ -95,7 +95,7 @@ Curves::Result Curves::train(const Curve& curve, DType dtype, Device device,
     return evaluation_of(network->forward(network->taken(pictures)).value().to(kCpu), labelled);
   };
   if (adjust) adjust(task);
-  Plan the_plan = plan(*network, rules_of(curve.strategy, *network, curve.recipe));
+  Plan the_plan = plan_of(curve.strategy, *network, curve.recipe);
   network->train();
   Trained trained = transfer::train(task, the_plan, curve.recipe, kSeed);
   return {trained, network->linear.weight.var.value().to(kCpu)};

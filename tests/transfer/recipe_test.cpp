@@ -8,10 +8,13 @@ using namespace graft::test;
 using namespace graft::transfer;
 
 TEST_CASE("strategy: text and back") {
-  for (const char* text : {"head", "partial:2", "full", "scratch"})
-    CHECK(to_text(parse_strategy(text)) == text);
   for (const char* text :
-       {"", "Head", "partial", "partial:", "partial:0", "partial:-1", "partial:2x", "lora"}) {
+       {"head", "partial:2", "full", "gradual", "scratch", "bitfit", "lora:4", "adapters:16"})
+    CHECK(to_text(parse_strategy(text)) == text);
+  CHECK(to_text(parse_strategy("lora")) == "lora:8");
+  CHECK(to_text(parse_strategy("adapters")) == "adapters:32");
+  for (const char* text : {"", "Head", "partial", "partial:", "partial:0", "partial:-1", "partial:2x",
+                           "full:2", "lora:", "lora:0", "adapters:x"}) {
     check_throws<UsageError>([&] { parse_strategy(text); }, {text, "head, partial:N"});
   }
 }
@@ -43,7 +46,7 @@ TEST_CASE("recipe: a wrong setting is named") {
                              {"epochs", ""},
                              {"learning_rate", "0,1"},
                              {"learning_rate", "nan"},
-                             {"cosine", "yes"},
+                             {"schedule", "cosinus"},
                              {"class_weights", "automatic"},
                              {"optimizer", "adagrad"}}) {
     check_throws<UsageError>([&] { set(r, name, value); }, {name, value});

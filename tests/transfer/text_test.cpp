@@ -6,6 +6,7 @@
 #include "nn/models/text_classifier.h"
 #include "tests/transfer/text_shop.h"
 #include "transfer/artefact.h"
+#include "transfer/batches.h"
 #include "transfer/certificate.h"
 #include "transfer/features.h"
 #include "transfer/score.h"

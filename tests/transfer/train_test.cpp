@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "tests/support.h"
 #include "tests/transfer/drawn.h"
+#include "transfer/batches.h"
 #include "transfer/certificate.h"
 
 using namespace graft;

@@ -1,0 +1,165 @@
+#include "transfer/training_state.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "weights/checkpoint.h"
+
+namespace graft::transfer {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kEnding = ".checkpoint";
+constexpr const char* kFormat = "1";
+constexpr size_t kKept = 2;
+
+std::string name_of(int64_t step) {
+  char name[64];
+  std::snprintf(name, sizeof name, "step-%08lld%s", static_cast<long long>(step), kEnding);
+  return name;
+}
+
+bool is_checkpoint(const std::string& name) {
+  return name.starts_with("step-") && name.ends_with(kEnding);
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> out;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    out.push_back(it->path().filename().string());
+  return out;
+}
+
+// Of one file; DataError where it is no whole checkpoint of this format.
+struct Stored {
+  weights::Checkpoint file;
+  Checkpoints::Identity identity;
+  int64_t step = 0;
+};
+Stored open(const std::string& path) {
+  Stored out{weights::Checkpoint::open(path), {}, 0};
+  const std::map<std::string, std::string>& metadata = out.file.metadata();
+  auto text = [&](const char* key) {
+    auto found = metadata.find(key);
+    GRAFT_CHECK_AS(DataError, found != metadata.end(), path, ": metadata \"", key,
+                   "\" is missing; no checkpoint of a training");
+    return found->second;
+  };
+  GRAFT_CHECK_AS(DataError, text("graft.checkpoint") == kFormat, path, ": format ",
+                 printable(text("graft.checkpoint")), " of checkpoints; this build reads format ", kFormat);
+  // Only where the hash that open() checks is there, nothing has changed since it was written.
+  text("graft.sha256");
+  try {
+    out.identity = Json::parse(text("graft.run")).get<Checkpoints::Identity>();
+  } catch (const Json::exception& e) {
+    fail<DataError>(path, ": metadata \"graft.run\" does not hold what it should: ", e.what());
+  }
+  std::string step = text("graft.step");
+  auto [end, error] = std::from_chars(step.data(), step.data() + step.size(), out.step);
+  GRAFT_CHECK_AS(DataError, error == std::errc() && end == step.data() + step.size() && out.step >= 0, path,
+                 ": step ", printable(step));
+  return out;
+}
+
+std::string differences(const Checkpoints::Identity& stored, const Checkpoints::Identity& wanted) {
+  std::string out;
+  auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
+  for (const auto& [key, value] : stored) {
+    auto now = wanted.find(key);
+    if (now == wanted.end()) {
+      add(str(printable(key), " is ", printable(value), " there and nothing here"));
+    } else if (now->second != value) {
+      add(str(printable(key), " is ", printable(value), " there and ", now->second, " here"));
+    }
+  }
+  for (const auto& [key, value] : wanted) {
+    if (!stored.contains(key)) add(str(key, " is ", value, " here and nothing there"));
+  }
+  return out;
+}
+
+}  // namespace
+
+const Tensor& TrainingState::tensor(const std::string& name) const {
+  auto found =
+      std::find_if(tensors.begin(), tensors.end(), [&](const auto& saved) { return saved.name == name; });
+  GRAFT_CHECK_AS(DataError, found != tensors.end(), "checkpoint of step ", step, ": ", name, " is missing");
+  return found->value;
+}
+
+std::vector<std::string> Checkpoints::files() const {
+  std::vector<std::string> out;
+  for (const std::string& name : names_in(folder_)) {
+    if (is_checkpoint(name)) out.push_back((fs::path(folder_) / name).string());
+  }
+  std::sort(out.rbegin(), out.rend());
+  return out;
+}
+
+void Checkpoints::begin(Identity identity) {
+  identity_ = std::move(identity);
+  lock_ = std::make_unique<FolderLock>(folder_);
+  std::error_code error;
+  for (const std::string& name : names_in(folder_)) {
+    if (name.starts_with(".step-") && name.ends_with(".tmp")) fs::remove(fs::path(folder_) / name, error);
+  }
+}
+
+void Checkpoints::save(const TrainingState& state) {
+  std::string path = (fs::path(folder_) / name_of(state.step)).string();
+  weights::save_safetensors(path, state.tensors,
+                            {{"graft.checkpoint", kFormat},
+                             {"graft.step", str(state.step)},
+                             {"graft.run", Json(identity_).dump()}});
+  since_saved_ = {};
+  std::error_code error;
+  std::vector<std::string> all = files();
+  for (size_t i = kKept; i < all.size(); ++i) fs::remove(all[i], error);
+}
+
+std::optional<TrainingState> Checkpoints::newest(std::vector<std::string>& notes) const {
+  std::vector<std::string> all = files();
+  std::string problems;
+  for (const std::string& path : all) {
+    TrainingState state;
+    Identity identity;
+    try {
+      Stored stored = open(path);
+      identity = stored.identity;
+      state.step = stored.step;
+      for (const weights::Entry& entry : stored.file.entries())
+        state.tensors.push_back({entry.name, stored.file.read(entry.name)});
+    } catch (const DataError& e) {
+      problems += (problems.empty() ? "" : "; ") + std::string(e.what());
+      continue;
+    }
+    std::string differ = differences(identity, identity_);
+    GRAFT_CHECK_AS(DataError, differ.empty(), path, ": belongs to another run: ", differ,
+                   ". Go on with the same settings and data, or start anew without --resume");
+    if (!problems.empty()) notes.push_back(str("went on from ", path, "; passed over: ", problems));
+    return state;
+  }
+  GRAFT_CHECK_AS(DataError, all.empty(), "no checkpoint in ", printable(folder_), " can be read: ", problems);
+  return std::nullopt;
+}
+
+void Checkpoints::remove() noexcept {
+  std::error_code ignored;
+  for (const std::string& path : files()) fs::remove(path, ignored);
+}
+
+Checkpoints::~Checkpoints() {
+  bool held = lock_ != nullptr;
+  lock_.reset();
+  std::error_code ignored;
+  if (held) fs::remove(folder_, ignored);  // which leaves a folder alone that holds anything
+}
+
+}  // namespace graft::transfer

@@ -1,0 +1,66 @@
+// Where a training stands between two steps, and the folder that keeps it: what a stopped run goes on from,
+// to the bit.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/folder_lock.h"
+#include "transfer/stopwatch.h"
+#include "weights/save.h"
+
+namespace graft::transfer {
+
+struct TrainingState {
+  int64_t step = 0;                           // steps that are done
+  std::vector<weights::SavedTensor> tensors;  // by name, on the CPU
+
+  // Throws DataError where there is none of that name.
+  const Tensor& tensor(const std::string& name) const;
+};
+
+// Keeps the two newest states of one run, each as a file `step-000123.checkpoint` (safetensors with a hash
+// over all bytes) that appears whole or not at all: a kill, a full disk or a loss of power at any time leaves
+// the last complete one.
+class Checkpoints {
+ public:
+  // What must be the same for a run to go on: "seed" -> "0", "settings.batch" -> "32", "weights" -> hash.
+  using Identity = std::map<std::string, std::string>;
+
+  // every: steps between two; 0: one after an epoch, where the last is at least five seconds old.
+  explicit Checkpoints(std::string folder, int64_t every = 0) : folder_(std::move(folder)), every_(every) {}
+  ~Checkpoints();  // leaves no empty folder
+  Checkpoints(const Checkpoints&) = delete;
+  Checkpoints& operator=(const Checkpoints&) = delete;
+
+  // Says whose states these are, before anything else, and takes away what a kill left half-written. Throws
+  // DiskError where another process keeps the folder; nobody else can until this object is gone.
+  void begin(Identity identity);
+  bool due(int64_t step, bool epoch_ends) const {
+    return every_ > 0 ? step % every_ == 0 : epoch_ends && since_saved_.seconds() >= 5;
+  }
+  // Throws DiskError, naming the file and what is needed; the older ones are untouched.
+  void save(const TrainingState& state);
+  // The newest state that can be read; none where there is no file. Why a newer one was passed over is added
+  // to `notes`. Throws DataError, listing what differs, for another run's states, and where there are files
+  // and none is readable.
+  std::optional<TrainingState> newest(std::vector<std::string>& notes) const;
+  // When the run is done: its files.
+  void remove() noexcept;
+  // Whether there is anything to go on from.
+  bool any() const { return !files().empty(); }
+  const std::string& folder() const { return folder_; }
+
+ private:
+  std::vector<std::string> files() const;  // paths, the newest first
+  std::string folder_;
+  int64_t every_;
+  Identity identity_;
+  std::unique_ptr<FolderLock> lock_;
+  Stopwatch since_saved_;
+};
+
+}  // namespace graft::transfer
