@@ -91,16 +91,6 @@ void fold(const nn::Linear& linear, const Standard& standard, nn::Headed& networ
   bias.value().copy_from(b.to(bias.value().dtype()).to(bias.value().device()));
 }
 
-Tensor rows(const Tensor& features, std::span<const int64_t> which) {
-  int64_t width = features.dim(1);
-  Tensor out = Tensor::empty({static_cast<int64_t>(which.size()), width}, features.dtype());
-  for (size_t i = 0; i < which.size(); ++i) {
-    out.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1)
-        .copy_from(features.slice(0, which[i], which[i] + 1));
-  }
-  return out;
-}
-
 // The standardised features, in the linear layer's type.
 struct Standardised {
   std::vector<Tensor> train;  // views
@@ -119,7 +109,7 @@ Trained by_steps(nn::Linear& linear, const Standardised& x, const HeadData& data
   task.device = linear.weight.var.value().device();
   task.class_weights = class_weights_of(recipe, data.train.samples, DType::f32, task.device);
   task.inputs = [&](std::span<const int64_t> which, int epoch) {
-    return rows(x.train[static_cast<size_t>(epoch - 1) % x.train.size()], which);
+    return gather_rows(x.train[static_cast<size_t>(epoch - 1) % x.train.size()], which);
   };
   task.logits = [&](const Var& features) { return linear.forward(features); };
   task.labels = [&](std::span<const int64_t> which) { return labels(data.train.samples, which); };
@@ -251,7 +241,7 @@ Trained train_deep_head(nn::Headed& network, const Plan& plan, const HeadData& d
   task.device = network.device();
   task.class_weights = class_weights_of(recipe, data.train.samples, network.dtype(), task.device);
   task.inputs = [&](std::span<const int64_t> which, int epoch) {
-    return network.taken_on_cpu(rows(views[static_cast<size_t>(epoch - 1) % views.size()], which));
+    return network.taken_on_cpu(gather_rows(views[static_cast<size_t>(epoch - 1) % views.size()], which));
   };
   task.logits = [&](const Var& features) { return network.head(features); };
   task.labels = [&](std::span<const int64_t> which) { return labels(data.train.samples, which); };

@@ -212,7 +212,13 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
         alpha == 0 || !cached, name, alpha,
         "0 with cached features, of which there are no mixtures; cached_features=false trains on pictures");
   }
-  require(r.views == 0 || cached, "views", r.views, "0 without cached features");
+  bool partial = strategy.kind == Strategy::Kind::partial;
+  require(r.views == 0 || cached || partial, "views", r.views,
+          "0 without a frozen trunk: views are for head with cached features, and for partial");
+  require(r.views == 0 || !partial || (r.mixup == 0 && r.cutmix == 0), "views", r.views,
+          "0 with mixup and cutmix, which mix pictures and not what the trunk says of them");
+  require(r.views == 0 || !partial || r.freeze_bn, "freeze_bn", "false",
+          "true with views: statistics that go on would change what the frozen trunk says");
   require(!r.keep_head || !cached, "keep_head", "true",
           "false with cached features, where a head starts at zero");
 }

@@ -60,15 +60,19 @@ struct Recipe {
   double cutmix = 0;
   double lora_alpha = 16;  // the strategy lora: the update counts alpha / rank times
   double lora_dropout = 0;
-  bool freeze_bn = true;        // batch norm keeps its published statistics, also where its weights train
-  bool cached_features = true;  // strategy head only: the trunk runs once
+  bool freeze_bn = true;  // batch norm keeps its published statistics, also where its weights train
+  // What a frozen trunk says is kept, so it runs only once for each view: of the strategy head, and of
+  // partial with views.
+  bool cached_features = true;
   // partial and full: start from the head that the strategy head finds (Kumar et al., "Fine-tuning can
   // distort pretrained features", 2022), not from a random one
   bool head_first = false;
   // Start from the file's own head where it tells as many classes apart, not from a new one.
   bool keep_head = false;
-  bool by_length = true;   // batches of texts of like length, so that little is padded
-  int views = 0;           // with cached features: this many augmented views of each training picture as well
+  bool by_length = true;  // batches of texts of like length, so that little is padded
+  // Head with cached features, and partial: this many augmented views of each training picture beside the
+  // plain one, over and over; 0 of partial: a new one in each epoch, and the trunk runs each time.
+  int views = 0;
   bool keep_best = false;  // returns the epoch that was best on `validation`, not the last
   int patience = 0;        // with keep_best: stops after so many epochs without a better one; 0: never
   double validation = 0;   // share of the training samples that is set aside; 0.1 where keep_best needs some

@@ -13,6 +13,7 @@
 #include "transfer/score.h"
 #include "transfer/stopwatch.h"
 #include "transfer/strategy.h"
+#include "transfer/trunk.h"
 
 namespace graft::transfer {
 namespace {
@@ -187,6 +188,16 @@ class Run {
                                 fixed(solved.epochs.back().test_accuracy, 3), " before anything else moved"));
   }
 
+  // Of the strategy partial, what lies below the stages that train.
+  Trunk frozen_trunk() {
+    auto* classifier = dynamic_cast<nn::Classifier*>(&network_);
+    GRAFT_CHECK_AS(UsageError, classifier, "views: only pictures have views");
+    GRAFT_CHECK_AS(UsageError, options_.rules.empty(),
+                   "views: rules beside the strategy partial may thaw what lies below; use views=0");
+    auto trained = static_cast<size_t>(options_.strategy.stages);
+    return Trunk(*classifier, network_.stages().size() - trained, options_.recipe.views, options_.seed);
+  }
+
   Trained train_on_samples(const Plan& the_plan) {
     const Recipe& recipe = options_.recipe;
     double evaluate_seconds = 0;
@@ -214,6 +225,14 @@ class Run {
       before_->require_still(milestone.tensors, str("epoch ", milestone.epoch));
     };
     task.network = &network_;
+
+    std::optional<AboveTrunk> above;
+    if (recipe.views > 0) {
+      Stopwatch watch;
+      above.emplace(frozen_trunk(), *train_, test_, validation_.get(), recipe.cached_features, on_progress_);
+      above->take_over(task, [&](const Evaluation& test) { result_.test = test; });
+      result_.seconds.features = watch.seconds();
+    }
 
     Checkpoints* checkpoints = options_.hooks.checkpoints;
     if (checkpoints) checkpoints->begin(identity());

@@ -15,6 +15,17 @@ Tensor probabilities_of(const Tensor& logits) {
   return softmax(Var(logits.to(DType::f32))).value().to(kCpu);
 }
 
+Tensor gather_rows(const Tensor& all, std::span<const int64_t> which) {
+  Shape shape = all.shape();
+  shape[0] = static_cast<int64_t>(which.size());
+  Tensor out = Tensor::empty(shape, all.dtype());
+  for (size_t i = 0; i < which.size(); ++i) {
+    auto row = static_cast<int64_t>(i);
+    out.slice(0, row, row + 1).copy_from(all.slice(0, which[i], which[i] + 1));
+  }
+  return out;
+}
+
 void scatter_rows(const Tensor& rows, std::span<const int64_t> which, const Tensor& out) {
   for (size_t i = 0; i < which.size(); ++i) {
     auto row = static_cast<int64_t>(i);

@@ -14,6 +14,9 @@ Evaluation evaluation_of(const Tensor& logits, const Labelled& set);
 Tensor logits_of(nn::Headed& network, const Examples& set, const OnProgress& on_progress = {},
                  const std::string& phase = "evaluate");
 
+// These rows of a tensor [n, ...] on the CPU.
+Tensor gather_rows(const Tensor& all, std::span<const int64_t> which);
+
 // out[which[i]] = rows[i].
 void scatter_rows(const Tensor& rows, std::span<const int64_t> which, const Tensor& out);
 

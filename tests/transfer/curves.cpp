@@ -22,17 +22,6 @@ Tensor tensor_of(const nlohmann::json& entry) {
   return Tensor::from(entry.at("values").get<std::vector<double>>(), shape);
 }
 
-Tensor rows_of(const Tensor& all, std::span<const int64_t> which) {
-  Shape shape = all.shape();
-  shape[0] = static_cast<int64_t>(which.size());
-  Tensor out = Tensor::empty(shape, all.dtype());
-  for (int64_t i = 0; i < shape[0]; ++i) {
-    int64_t from = which[static_cast<size_t>(i)];
-    out.slice(0, i, i + 1).copy_from(all.slice(0, from, from + 1));
-  }
-  return out;
-}
-
 }  // namespace
 
 Curves::Curves() {
@@ -86,7 +75,7 @@ Curves::Result Curves::train(const Curve& curve, DType dtype, Device device,
   task.count = pictures.dim(0);
   task.device = device;
   task.class_weights = class_weights_of(curve.recipe, labelled, dtype, device);
-  task.inputs = [&](std::span<const int64_t> which, int) { return rows_of(pictures, which); };
+  task.inputs = [&](std::span<const int64_t> which, int) { return gather_rows(pictures, which); };
   task.logits = [&](const Var& x) { return network->forward(x); };
   task.labels = [&](std::span<const int64_t> which) { return labels(labelled, which); };
   task.evaluate = [&] {

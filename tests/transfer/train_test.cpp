@@ -8,6 +8,7 @@
 #include "tests/transfer/drawn.h"
 #include "transfer/batches.h"
 #include "transfer/certificate.h"
+#include "transfer/score.h"
 
 using namespace graft;
 using namespace graft::test;
@@ -214,4 +215,44 @@ TEST_CASE("retrain: errors") {
   options.rules = {{"layer9.*", Freeze::frozen}};
   check_throws<UsageError>([&] { retrain(*network, train, train, options); },
                            {"layer9.*", "matches no tensor"});
+}
+
+TEST_CASE("retrain: above a trunk that is kept, the same bits as above one that runs each time") {
+  PictureSet train = drawn_pictures(3, 5, 8, 1), test = drawn_pictures(3, 2, 8, 2);
+  for (const char* strategy : {"partial:1", "partial:2"}) {
+    std::vector<Tensor> first;
+    RunResult before;
+    for (bool kept : {false, true}) {
+      auto network = small_network(3);
+      RetrainOptions options = quick_options(strategy);
+      options.recipe.batch = 4;
+      options.recipe.views = 2;
+      options.recipe.epochs = 5;
+      options.recipe.keep_best = true;
+      options.recipe.cached_features = kept;
+      RunResult result = retrain(*network, train, test, options);
+      std::vector<Tensor> now = values(*network);
+      if (!kept) {
+        first = now;
+        before = result;
+        continue;
+      }
+      for (size_t i = 0; i < now.size(); ++i) CHECK_MESSAGE(bit_equal(now[i], first[i]), i);
+      CHECK(result.step_losses == before.step_losses);
+      CHECK(result.test.loss == before.test.loss);
+      // Each view comes again after three epochs: there are others in between.
+      CHECK(result.epochs[0].train_loss != result.epochs[1].train_loss);
+      // The whole network says the same of the test pictures.
+      options.preprocess.resize = 0;
+      PictureExamples held_out(test, options.preprocess);
+      CHECK(evaluate(*network, held_out).loss == result.test.loss);
+    }
+  }
+  auto network = small_network(3);
+  RetrainOptions options = quick_options("partial:1");
+  options.recipe.views = 1;
+  options.rules = {{"conv1.*", Freeze::trainable}};
+  check_throws<UsageError>([&] { retrain(*network, train, test, options); }, {"views", "rules"});
+  options.recipe.mixup = 0.2;
+  check_throws<UsageError>([&] { check(options.recipe, options.strategy); }, {"views", "mixup"});
 }

@@ -10,7 +10,9 @@
 #include "tests/transfer/drawn.h"
 #include "transfer/artefact.h"
 #include "transfer/certificate.h"
+#include "transfer/peft.h"
 #include "weights/checkpoint.h"
+#include "weights/load.h"
 #include "weights/save.h"
 
 using namespace graft;
@@ -105,6 +107,40 @@ TEST_CASE("tune: equal runs make equal files") {
   shop.options.seed = 1;
   tune(shop.options);
   CHECK(bytes_of(shop.artefact()) != first);
+}
+
+TEST_CASE("tune: every way of training little leaves an artefact that says the same after loading") {
+  for (const char* strategy : {"bitfit", "lora:2", "adapters:3", "gradual"}) {
+    INFO(strategy);
+    Workshop shop;
+    shop.options.strategy = strategy;
+    shop.options.settings = {{"epochs", "2"}, {"learning_rate", "0.01"}};
+    RunResult result = tune(shop.options);
+    CHECK(result.artefact_accuracy == result.test.accuracy);
+    CHECK(result.certificate.frozen_bytes_changed == 0);
+    EvaluateResult again = evaluate(shop.tuned(), shop.options.data);
+    CHECK(again.evaluation.loss == result.test.loss);
+    CHECK_FALSE(std::filesystem::exists(shop.folder / "out/checkpoints"));
+    bool lora = std::string(strategy) == "lora:2", bottlenecks = std::string(strategy) == "adapters:3";
+    CHECK(result.adapted.empty() == !(lora || bottlenecks));
+    bool under_own_names = true;  // or with tensors that the publisher's network has not
+    auto file = weights::Checkpoint::open(shop.artefact());
+    for (const weights::Entry& entry : file.entries())
+      under_own_names = under_own_names && entry.name.find("adapter") == std::string::npos;
+    CHECK(under_own_names == !bottlenecks);
+    if (!lora) continue;
+
+    // The updates alone, on the published network, say what the merged network says.
+    auto network = nn::make_classifier("cifar_resnet20", 10);
+    weights::load(*network, weights::Checkpoint::open(shop.options.weights)).require_complete();
+    network->replace_head(3, 0);
+    load_peft(*network, shop.folder / "out/adapter");
+    network->eval();
+    Artefact merged = load_artefact(shop.artefact());
+    NoGrad no_grad;
+    Var x(random_tensor({2, 32, 32, 3}));
+    CHECK(max_relative_difference(network->forward(x).value(), merged.network->forward(x).value()) <= 1e-5);
+  }
 }
 
 TEST_CASE("predict: what a picture is does not depend on the others") {
