@@ -64,7 +64,8 @@ install(FILES ${PROJECT_BINARY_DIR}/graftConfig.cmake ${PROJECT_BINARY_DIR}/graf
               ${PROJECT_SOURCE_DIR}/cmake/utf8proc.cmake
         DESTINATION ${package_dir})
 
-# stb_image counts on signed arithmetic that wraps; resizing must round as written on every processor.
+# stb_image counts on signed arithmetic that wraps; what makes and mixes pictures must round as written on every processor.
 set_source_files_properties(${PROJECT_SOURCE_DIR}/data/stb.cpp PROPERTIES COMPILE_OPTIONS -fwrapv)
-set_source_files_properties(${PROJECT_SOURCE_DIR}/data/resize.cpp ${PROJECT_SOURCE_DIR}/data/transform.cpp
-                            PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+foreach(file data/affine data/erase data/rand_augment data/resize data/tone data/transform transfer/mixing)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/${file}.cpp PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+endforeach()

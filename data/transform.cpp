@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "data/erase.h"
+#include "data/rand_augment.h"
 
 namespace graft::data {
 namespace {
@@ -190,7 +192,14 @@ void write_augmented_input(const Image& image, const Preprocess& p, const Augmen
     }
   }
   bool mirror = rng.uniform() < augment.flip;
+  if (augment.rand_ops > 0) {
+    if (mirror) part = flip_horizontal(part);
+    mirror = false;
+    part = rand_augment(part, augment.rand_ops, augment.rand_magnitude, rng);
+  }
   normalise(part, p, mirror, out);
+  if (augment.erase > 0 && rng.uniform() < augment.erase)
+    erase(out, {p.crop, p.crop}, random_erased_box({p.crop, p.crop}, rng));
 }
 
 Tensor to_input(const Image& image, const Preprocess& p) {

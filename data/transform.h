@@ -45,7 +45,9 @@ Preprocess preprocess_from_json(std::string_view json);
 // f32 [H, W, 3] with H = W = crop: ((byte / 255) - mean) / std.
 Tensor to_input(const Image& image, const Preprocess& preprocess);
 
-// What changes in a training picture.
+// What changes in a training picture, in the order of torchvision's recipe for ImageNet networks
+// (references/classification/presets.py, ClassificationPresetTrain): crop, mirror, RandAugment on the
+// cropped picture's bytes, normalise, erase.
 struct Augment {
   enum class Kind : uint8_t {
     none,          // as for evaluation
@@ -57,6 +59,9 @@ struct Augment {
   double ratio_min = 3.0 / 4, ratio_max = 4.0 / 3;  // of resized_crop: width to height
   int64_t pad = 4;                                  // of pad_crop
   double flip = 0.5;                                // probability of a left-right mirror, for every kind
+  int64_t rand_ops = 0;        // operations of RandAugment (rand_augment.h); 0: none; the paper's usual is 2
+  int64_t rand_magnitude = 9;  // of these operations, 0 to 30
+  double erase = 0;            // probability that a box is erased (erase.h)
 };
 
 // The part that torchvision's RandomResizedCrop takes: ten tries, then the largest middle part of allowed

@@ -65,6 +65,9 @@ void for_each_setting(R& r, F&& f) {
   f("augment.ratio_max", r.augment.ratio_max);
   f("augment.pad", r.augment.pad);
   f("augment.flip", r.augment.flip);
+  f("augment.rand_ops", r.augment.rand_ops);
+  f("augment.rand_magnitude", r.augment.rand_magnitude);
+  f("augment.erase", r.augment.erase);
 }
 
 template <class T>
@@ -202,6 +205,10 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
           "above 0, up to ratio_max");
   require(a.pad >= 0 && a.pad <= 1024, "augment.pad", a.pad, "between 0 and 1024");
   require(a.flip >= 0 && a.flip <= 1, "augment.flip", a.flip, "in [0, 1]");
+  require(a.rand_ops >= 0 && a.rand_ops <= 14, "augment.rand_ops", a.rand_ops, "between 0 and 14");
+  require(a.rand_magnitude >= 0 && a.rand_magnitude <= 30, "augment.rand_magnitude", a.rand_magnitude,
+          "between 0 and 30");
+  require(a.erase >= 0 && a.erase <= 1, "augment.erase", a.erase, "in [0, 1]");
   bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;
   require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
           "sgd, adam, adamw or lamb; lbfgs solves heads on cached features");

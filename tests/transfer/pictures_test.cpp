@@ -81,3 +81,18 @@ TEST_CASE("pictures: the content's name changes with every part of it") {
   CHECK(content_sha256(other) != name);
   CHECK(content_sha256(set) == name);
 }
+
+TEST_CASE("pictures: RandAugment and erasing are a function of seed, epoch and picture, not of the batch") {
+  PictureSet set = drawn_pictures(2, 6, 16, 1);
+  data::Preprocess preprocess{.resize = 0, .crop = 16};
+  data::Augment augment{.kind = data::Augment::Kind::pad_crop, .pad = 2, .rand_ops = 2, .erase = 0.5};
+  auto made = [&](std::vector<int64_t> which, uint64_t seed, uint64_t epoch) {
+    return augmented_inputs(set, which, preprocess, augment, seed, epoch);
+  };
+  Tensor all = made({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 1, 1), some = made({7, 2}, 1, 1);
+  CHECK(bit_equal(some.slice(0, 0, 1).contiguous(), all.slice(0, 7, 8).contiguous()));
+  CHECK(bit_equal(some.slice(0, 1, 2).contiguous(), all.slice(0, 2, 3).contiguous()));
+  CHECK_FALSE(bit_equal(some, made({7, 2}, 1, 2)));
+  CHECK_FALSE(bit_equal(some, made({7, 2}, 2, 1)));
+  check_same_for_any_threads([&] { return std::vector{made({0, 5, 9, 3}, 4, 2)}; });
+}

@@ -51,6 +51,14 @@ TEST_CASE("recipe: a wrong setting is named") {
                              {"optimizer", "adagrad"}}) {
     check_throws<UsageError>([&] { set(r, name, value); }, {name, value});
   }
+  for (auto [name, value] : {std::pair{"augment.rand_ops", "15"},
+                             {"augment.rand_ops", "-1"},
+                             {"augment.rand_magnitude", "31"},
+                             {"augment.erase", "1.5"}}) {
+    Recipe wrong;
+    set(wrong, name, value);
+    check_throws<UsageError>([&] { check(wrong, parse_strategy("full")); }, {name, value});
+  }
   r.learning_rate = -1;
   check_throws<UsageError>([&] { check(r, parse_strategy("full")); }, {"learning_rate", "-1"});
   r = {};
