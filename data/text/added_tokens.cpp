@@ -4,26 +4,32 @@
 
 namespace graft::data {
 
-void AddedTokens::Finder::add(const std::u32string& word, int32_t index) {
-  if (word.empty()) return;
-  if (word[0] < 128) {
-    first_ascii[word[0]] = true;
-  } else {
-    first_other = true;
+AddedTokens::Finder::Finder(std::vector<Trie::Word> words) {
+  std::erase_if(words, [](const Trie::Word& word) { return word.text.empty(); });
+  for (const Trie::Word& word : words) {
+    const char32_t first = word.text[0];
+    if (first < 128) {
+      first_ascii[first] = true;
+    } else {
+      first_other = true;
+    }
   }
-  trie.insert(word, index);
+  trie = Trie(std::move(words));
 }
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const std::function<void(Text&)>& normalize)
     : tokens_(std::move(tokens)) {
+  std::vector<Trie::Word> raw, normalized;
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const AddedToken& t = tokens_[i];
     Text text = to_text(t.content);
     if (t.normalized) normalize(text);
     std::u32string word;
     for (const Char& c : text) word += c.code;
-    (t.normalized ? normalized_ : raw_).add(word, static_cast<int32_t>(i));
+    (t.normalized ? normalized : raw).push_back({std::move(word), static_cast<int32_t>(i)});
   }
+  raw_ = Finder(std::move(raw));
+  normalized_ = Finder(std::move(normalized));
 }
 
 std::vector<AddedTokens::Found> AddedTokens::split(const Finder& finder, const Text& text) const {

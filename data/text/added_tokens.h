@@ -2,6 +2,7 @@
 // <extra_id_0>.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -39,9 +40,9 @@ class AddedTokens {
   // Those of one kind, for finding the leftmost and of these the longest.
   struct Finder {
     Trie trie;
-    std::vector<bool> first_ascii = std::vector<bool>(128);
+    std::array<bool, 128> first_ascii{};
     bool first_other = false;
-    void add(const std::u32string& word, int32_t index);
+    explicit Finder(std::vector<Trie::Word> words = {});
     bool may_start(char32_t c) const { return c < 128 ? first_ascii[c] : first_other; }
   };
   struct Found {

@@ -129,8 +129,10 @@ class Bpe : public WordModel {
       for (auto& row : joins_) row[b] = true;
     }
     if (!options.ignore_merges) return;
+    std::vector<Trie::Word> words;
     for (int64_t id = 0; id < vocabulary.size(); ++id)
-      words_.insert(to_utf32(vocabulary.token_of(id)), static_cast<int32_t>(id));
+      words.push_back({to_utf32(vocabulary.token_of(id)), static_cast<int32_t>(id)});
+    words_ = Trie(std::move(words));
   }
 
   void encode(std::span<const Char> word, std::vector<Token>& out) const override {

@@ -49,6 +49,7 @@ Charsmap::Charsmap(std::string_view blob, const std::string& where) {
     i += static_cast<size_t>(d.bytes);
   }
   check(where);
+  for (uint8_t c = 0; c < 0x80; ++c) stays_[c] = stays_in_ascii(c);
 }
 
 // The child of `node` (the place of a unit's children) for a byte, as the place of its unit.
@@ -98,7 +99,20 @@ void Charsmap::check(const std::string& where) const {
   }
 }
 
-std::optional<Charsmap::Match> Charsmap::find(const Text& text, size_t begin, size_t end, Which which) const {
+// Whether no string is this character, or begins with it and another of ASCII.
+bool Charsmap::stays_in_ascii(uint8_t c) const {
+  const auto unit = c == 0 ? std::nullopt : step(offset_of(units_[0]), c);
+  if (!unit) return true;
+  if (ends_string(units_[*unit])) return false;
+  const uint32_t children = *unit ^ offset_of(units_[*unit]);
+  for (uint8_t next = 1; next < 0x80; ++next) {
+    if (step(children, next)) return false;
+  }
+  return true;
+}
+
+std::optional<Charsmap::Match> Charsmap::look_up(const Text& text, size_t begin, size_t end,
+                                                 Which which) const {
   std::optional<Match> match;
   uint32_t children = offset_of(units_[0]);
   for (size_t i = begin; i < end; ++i) {

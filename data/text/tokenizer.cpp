@@ -140,7 +140,11 @@ std::vector<Encoding> encode_all(const TokenizerPipeline& p, std::string_view te
   GRAFT_CHECK_AS(UsageError, o.max_length >= 0, "encode: max_length ", o.max_length, " is negative");
   GRAFT_CHECK_AS(UsageError, o.stride >= 0, "encode: stride ", o.stride, " is negative");
   const int64_t added = o.add_special ? special_count(parts_of) : 0;
-  if (o.max_length == 0) return {assemble(parts_of, o.add_special, first, second)};
+  std::vector<Encoding> out;  // an initialiser list would copy
+  if (o.max_length == 0) {
+    out.push_back(assemble(parts_of, o.add_special, first, second));
+    return out;
+  }
   GRAFT_CHECK_AS(UsageError, o.max_length >= added, "encode: max_length ", o.max_length,
                  " leaves no room: the ", added, " special tokens of ", pair ? "a pair" : "a text",
                  " come first");
@@ -151,7 +155,8 @@ std::vector<Encoding> encode_all(const TokenizerPipeline& p, std::string_view te
     Encoding e = assemble(parts_of, o.add_special, std::span(first).first(kept.first),
                           std::span(second).first(kept.second));
     e.truncated = kept.first < first.size() || kept.second < second.size();
-    return {std::move(e)};
+    out.push_back(std::move(e));
+    return out;
   }
   if (pair && o.truncation == Truncation::longest_first)
     fail<UsageError>("windows: of a pair, only_first or only_second says which text is cut");
@@ -164,7 +169,6 @@ std::vector<Encoding> encode_all(const TokenizerPipeline& p, std::string_view te
     fail<UsageError>("windows: max_length ", o.max_length, " leaves ", room - std::min(room, kept_whole),
                      " tokens of the text that is cut, which is no more than the stride ", stride);
   }
-  std::vector<Encoding> out;
   for (Range r : parts(cut.size(), room - kept_whole, stride)) {
     auto part = std::span(cut).subspan(r.begin, r.end - r.begin);
     out.push_back(cut_second ? assemble(parts_of, o.add_special, first, part)

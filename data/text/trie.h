@@ -1,8 +1,11 @@
-// A set of strings that answers "which of them begin here" one character at a time.
+// A set of strings that answers "which of them begin here" one character at a time, as a double array: the
+// children of a node stand at its own offset plus the character's number, between those of other nodes.
+// Source: Aoe, "An efficient digital search algorithm by using a double-array structure", 1989.
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace graft::data {
@@ -12,44 +15,37 @@ class Trie {
   static constexpr int32_t kRoot = 0;
   static constexpr int32_t kNone = -1;
 
-  Trie();
-  // Values are 0 or more; of two equal words the first one stays. False where the word was there.
-  bool insert(std::u32string_view word, int32_t value);
+  struct Word {
+    std::u32string text;
+    int32_t value = 0;  // 0 or more
+  };
+
+  // Of equal words the first one stays.
+  explicit Trie(std::vector<Word> words = {});
 
   // The node for one more character, or kNone.
   int32_t step(int32_t node, char32_t c) const {
-    if (node == kRoot && c < kFirst) return first_.empty() ? kNone : first_[c];
-    return find(node, c);
+    if (c >= numbers_.size()) return kNone;
+    // A character of no word has the number 0, and no node stands at its parent's offset itself.
+    const int32_t child = units_[static_cast<size_t>(node)].offset + numbers_[c];
+    return units_[static_cast<size_t>(child)].parent == node ? child : kNone;
   }
   // Of the word that ends at this node, or kNone.
-  int32_t value(int32_t node) const { return values_[static_cast<size_t>(node)]; }
-  bool empty() const { return values_.size() == 1; }
+  int32_t value(int32_t node) const { return units_[static_cast<size_t>(node)].value; }
+  bool empty() const { return numbers_.empty(); }
 
  private:
-  static constexpr char32_t kFirst = 0x2600;  // most first characters, SentencePiece's space among them
-  int32_t find(int32_t node, char32_t c) const {
-    const uint64_t key = key_of(node, c);
-    for (size_t slot = hash(key) & mask_;; slot = (slot + 1) & mask_) {
-      if (slots_[slot].key == key) return slots_[slot].child;
-      if (slots_[slot].key == 0) return kNone;
-    }
-  }
-  struct Slot {
-    uint64_t key = 0;  // 0: free
-    int32_t child = 0;
+  struct Unit {
+    int32_t offset = 0;
+    int32_t parent = kNone;  // none: free
+    int32_t value = kNone;
   };
-  static uint64_t key_of(int32_t node, char32_t c) {
-    return (uint64_t{static_cast<uint32_t>(node)} + 1) << 21 | c;
-  }
-  // The upper bits of a product by 2^64 / golden ratio (Knuth, The Art of Computer Programming 3,
-  // section 6.4).
-  static size_t hash(uint64_t key) { return static_cast<size_t>((key * 0x9E3779B97F4A7C15) >> 32); }
-  void grow();
+  void number_characters(const std::vector<Word>& words);
+  int32_t place(std::span<const int32_t> numbers);
 
-  std::vector<Slot> slots_;
-  std::vector<int32_t> first_;  // the root's children below kFirst
-  std::vector<int32_t> values_;
-  size_t mask_ = 0, used_ = 0;
+  std::vector<int32_t> numbers_;  // by character: 1 for the one that occurs most, and so on; 0: in no word
+  std::vector<Unit> units_;
+  size_t first_free_ = 1;  // where place() begins to look
 };
 
 }  // namespace graft::data

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "core/pages.h"
@@ -13,6 +14,60 @@ namespace {
 
 constexpr double kUnknownPenalty = 10;
 
+// The best way to each place between two characters, of the places from `from` on, as far as one is reached.
+class Lattice {
+ public:
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+  struct Node {
+    double score;
+    uint32_t other;  // where its last piece begins; in a path that was turned, where the next one ends
+    int32_t id;      // of its last piece
+  };
+
+  Lattice() { few_[0] = {0, kNowhere, 0}; }
+  size_t from() const { return from_; }
+  size_t reach() const { return reach_; }
+  Node& operator[](size_t place) { return nodes_[place - from_]; }
+
+  Node& reach_to(size_t place) {
+    if (place > reach_) {
+      if (place - from_ >= nodes_.size()) grow(place - from_ + 1);
+      while (reach_ < place) (*this)[++reach_] = {0, kNowhere, 0};
+    }
+    return (*this)[place];
+  }
+
+  // Goes on from the last place, with its score alone.
+  void restart() {
+    nodes_[0] = {(*this)[reach_].score, kNowhere, 0};
+    from_ = reach_;
+  }
+
+  // Makes the best path to the last place one that can be followed from the first.
+  void turn_best_path() {
+    auto next = static_cast<uint32_t>(reach_);
+    for (size_t place = reach_; place > from_;) {
+      const size_t begin = std::exchange((*this)[place].other, next);
+      next = static_cast<uint32_t>(place);
+      place = begin;
+    }
+    (*this)[from_].other = next;
+  }
+
+ private:
+  void grow(size_t size) {
+    std::vector<Node> more(std::max(size, 2 * nodes_.size()));
+    std::copy(nodes_.begin(), nodes_.end(), more.begin());
+    many_ = std::move(more);
+    nodes_ = many_;
+  }
+
+  size_t from_ = 0, reach_ = 0;
+  std::array<Node, 64> few_;  // enough for a word, and nothing to allocate
+  std::vector<Node> many_;
+  std::span<Node> nodes_ = few_;
+};
+
 class Unigram : public WordModel {
  public:
   Unigram(const std::vector<UnigramPiece>& pieces, const UnigramOptions& options) : options_(options) {
@@ -21,56 +76,46 @@ class Unigram : public WordModel {
       unknown_score_ =
           static_cast<double>(static_cast<float>(options.lowest) - static_cast<float>(kUnknownPenalty));
     bytes_.fill(-1);
+    std::vector<Trie::Word> words;
     for (size_t id = 0; id < pieces.size(); ++id) {
-      scores_.push_back({pieces[id].score, pieces[id].user_defined});
-      if (pieces[id].found_in_text) trie_.insert(to_utf32(pieces[id].text), static_cast<int32_t>(id));
+      scores_.push_back(score_of(pieces[id]));
+      if (pieces[id].found_in_text) words.push_back({to_utf32(pieces[id].text), static_cast<int32_t>(id)});
       if (int byte = byte_token(pieces[id].text); byte >= 0)
         bytes_[static_cast<size_t>(byte)] = static_cast<int64_t>(id);
     }
+    trie_ = Trie(std::move(words));
   }
 
   // Every path goes through a place that no piece reaches over, such as the beginning of a word: what lies
   // before it is settled there, and the sum of its scores is all that goes on.
   void encode(std::span<const Char> word, std::vector<Token>& out) const override {
     Lattice lattice;
-    lattice.best.emplace_back();
     bool after_unknown = false;
     for (size_t i = 0; i < word.size(); ++i) {
-      if (i > lattice.from && lattice.reach == i) {
-        settle(word, lattice, i, after_unknown, out);
-        lattice.best = {{.score = lattice.best[i - lattice.from].score}};
-        lattice.from = i;
+      if (i > lattice.from() && lattice.reach() == i) {
+        settle(word, lattice, after_unknown, out);
+        lattice.restart();
       }
       extend(word, i, lattice);
     }
-    settle(word, lattice, word.size(), after_unknown, out);
+    settle(word, lattice, after_unknown, out);
   }
 
  private:
-  // The best way to get to a place between two characters.
-  struct Node {
-    double score = 0;
-    uint32_t begin = UINT32_MAX;  // of its last piece; none so far
-    int32_t id = 0;
-  };
+  // A piece that wins wherever it stands is rated by its length.
+  double score_of(const UnigramPiece& piece) const {
+    if (!piece.user_defined) return piece.score;
+    const auto product = static_cast<float>(piece.text.size()) * static_cast<float>(options_.highest);
+    return static_cast<double>(product) - 0.1;
+  }
 
-  // The places from `from` on that have been reached so far, the last of them `reach`.
-  struct Lattice {
-    std::vector<Node> best;
-    size_t from = 0, reach = 0;
-    std::vector<std::pair<size_t, size_t>> cuts;  // settle's own
-  };
-
-  // The tokens of the best path to `to`.
-  void settle(std::span<const Char> word, Lattice& lattice, size_t to, bool& after_unknown,
+  // The tokens of the best path to the last place that is reached.
+  void settle(std::span<const Char> word, Lattice& lattice, bool& after_unknown,
               std::vector<Token>& out) const {
-    auto node = [&](size_t place) -> const Node& { return lattice.best[place - lattice.from]; };
-    lattice.cuts.clear();
-    for (size_t end = to; end > lattice.from; end = node(end).begin)
-      lattice.cuts.emplace_back(node(end).begin, end);
-    for (size_t k = lattice.cuts.size(); k-- > 0;) {
-      const auto [begin, end] = lattice.cuts[k];
-      const int64_t id = node(end).id;
+    lattice.turn_best_path();
+    for (size_t begin = lattice.from(), end = 0; begin < lattice.reach(); begin = end) {
+      end = lattice[begin].other;
+      const int64_t id = lattice[end].id;
       const bool unknown = id == options_.unknown;
       if (unknown && options_.byte_fallback) {
         put_bytes(word.subspan(begin, end - begin), out);
@@ -84,35 +129,24 @@ class Unigram : public WordModel {
   }
 
   void offer(Lattice& lattice, size_t end, double score, size_t begin, int32_t id) const {
-    if (end > lattice.reach) {
-      lattice.reach = end;
-      lattice.best.resize(end - lattice.from + 1);
-    }
-    Node& node = lattice.best[end - lattice.from];
+    Lattice::Node& node = lattice.reach_to(end);
     if (options_.sums_in_float) score = static_cast<double>(static_cast<float>(score));
-    if (node.begin == UINT32_MAX || score > node.score) node = {score, static_cast<uint32_t>(begin), id};
+    if (node.other == Lattice::kNowhere || score > node.score)
+      node = {score, static_cast<uint32_t>(begin), id};
   }
 
   // All pieces that begin at i.
   void extend(std::span<const Char> word, size_t i, Lattice& lattice) const {
-    const double here = lattice.best[i - lattice.from].score;
+    const double here = lattice[i].score;
     bool single = false;
     int32_t node = Trie::kRoot;
-    size_t bytes = 0;
     for (size_t end = i; end < word.size();) {
-      const char32_t c = word[end].code;
-      node = trie_.step(node, c);
+      node = trie_.step(node, word[end].code);
       if (node == Trie::kNone) break;
       ++end;
-      bytes += c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
       const int32_t id = trie_.value(node);
       if (id == Trie::kNone) continue;
-      auto [score, user_defined] = scores_[static_cast<size_t>(id)];
-      if (user_defined) {
-        const auto product = static_cast<float>(bytes) * static_cast<float>(options_.highest);
-        score = static_cast<double>(product) - 0.1;
-      }
-      offer(lattice, end, score + here, i, id);
+      offer(lattice, end, scores_[static_cast<size_t>(id)] + here, i, id);
       single = single || end == i + 1;
     }
     if (single) return;
@@ -130,11 +164,7 @@ class Unigram : public WordModel {
   UnigramOptions options_;
   double unknown_score_ = 0;
   Trie trie_;
-  struct Score {
-    double score;
-    bool user_defined;
-  };
-  std::vector<Score> scores_;  // by id
+  std::vector<double> scores_;  // by id
   std::array<int64_t, 256> bytes_{};
 };
 
@@ -172,11 +202,13 @@ std::unique_ptr<WordModel> make_unigram(const std::vector<UnigramPiece>& pieces,
 }
 
 Normalizer sentencepiece_normalizer(SentencePieceRules rules) {
-  auto taken_as_is = std::make_shared<Trie>();
-  for (const std::u32string& word : rules.user_defined) taken_as_is->insert(word, 1);
+  std::vector<Trie::Word> words;
+  for (const std::u32string& word : rules.user_defined) words.push_back({word, 1});
+  auto taken_as_is = std::make_shared<const Trie>(std::move(words));
   return [rules = std::move(rules), taken_as_is](Text& text) {
     Text out;
     reserve_large(out, text.size() + 1);
+    std::u32string whole;
     bool after_space = rules.collapse_spaces;  // and so is the text's beginning
     bool started = false;
     for (size_t i = 0; i < text.size();) {
@@ -187,9 +219,8 @@ Normalizer sentencepiece_normalizer(SentencePieceRules rules) {
         if (taken_as_is->value(node) != Trie::kNone) length = j + 1 - i;
       }
       std::u32string_view result;
-      const char32_t own = text[i].code;
-      std::u32string whole;
       if (length > 0) {
+        whole.clear();
         for (size_t j = i; j < i + length; ++j) whole += text[j].code;
         result = whole;
       } else if (auto match = rules.charsmap
@@ -199,7 +230,7 @@ Normalizer sentencepiece_normalizer(SentencePieceRules rules) {
         result = match->result;
       } else {
         length = 1;
-        result = std::u32string_view(&own, 1);
+        result = std::u32string_view(&text[i].code, 1);
       }
       const uint32_t begin = text[i].begin, end = text[i + length - 1].end;
       i += length;
@@ -222,11 +253,15 @@ Normalizer sentencepiece_normalizer(SentencePieceRules rules) {
 Normalizer precompiled_normalizer(std::shared_ptr<const Charsmap> charsmap) {
   return [charsmap](Text& text) {
     Text out;
-    out.reserve(text.size());
+    reserve_large(out, text.size());
     auto put = [&](const Charsmap::Match& match, size_t first, size_t last) {
       for (char32_t c : match.result) out.push_back({c, text[first].begin, text[last].end});
     };
     for (size_t i = 0; i < text.size();) {
+      if (charsmap->surely_stays(text, i)) {
+        out.push_back(text[i++]);
+        continue;
+      }
       const size_t end = unicode::grapheme_end(text, i);
       size_t bytes = 0;
       for (size_t j = i; j < end && bytes < 6; ++j) {

@@ -12,12 +12,15 @@ class WordPiece : public WordModel {
   WordPiece(const Vocabulary& vocabulary, const WordPieceOptions& options, int64_t unknown)
       : unknown_(unknown), max_word_(static_cast<size_t>(options.max_word)) {
     const std::u32string prefix = to_utf32(options.prefix);
+    std::vector<Trie::Word> first, next;
     for (int64_t id = 0; id < vocabulary.size(); ++id) {
-      std::u32string token = to_utf32(vocabulary.token_of(id));
-      first_.insert(token, static_cast<int32_t>(id));
+      const std::u32string token = to_utf32(vocabulary.token_of(id));
+      first.push_back({token, static_cast<int32_t>(id)});
       if (token.size() > prefix.size() && token.starts_with(prefix))
-        next_.insert(token.substr(prefix.size()), static_cast<int32_t>(id));
+        next.push_back({token.substr(prefix.size()), static_cast<int32_t>(id)});
     }
+    first_ = Trie(std::move(first));
+    next_ = Trie(std::move(next));
   }
 
   void encode(std::span<const Char> word, std::vector<Token>& out) const override {

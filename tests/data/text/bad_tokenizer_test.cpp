@@ -264,53 +264,6 @@ TEST_CASE("K9: the double array of a charsmap") {
   refuses("K9 short", sentence_piece(text_field(3, text_field(2, "abc"))), {"3 bytes"});
 }
 
-TEST_CASE("a charsmap is read by its longest match, and as tokenizer.json has it by a cluster's shortest") {
-  // "a" becomes "b", and "a" with U+0301 (CC 81) becomes "c".
-  std::vector<uint32_t> units(2048);
-  auto put = [&](uint32_t at, uint8_t label, bool leaf, uint32_t children) {
-    units[at] = (at ^ children) << 10 | (leaf ? 0x100u : 0u) | label;
-  };
-  put(0, 0, false, 0x100);
-  put(0x100 ^ 'a', 'a', true, 0x200);
-  units[0x200] = 0x80000000u | 0;
-  put(0x200 ^ 0xCC, 0xCC, false, 0x300);
-  put(0x300 ^ 0x81, 0x81, true, 0x400);
-  units[0x400] = 0x80000000u | 2;
-  std::string blob = u32(4 * 2048);
-  for (uint32_t unit : units) blob += u32(unit);
-  const auto charsmap = std::make_shared<const Charsmap>(blob + std::string("b\0c\0", 4), "test");
-  auto normalized = [](const Normalizer& normalize, const std::string& text) {
-    Text t = to_text(text);
-    normalize(t);
-    std::string out;
-    for (const Char& c : t) append_utf8(out, c.code);
-    return out;
-  };
-  const std::string text = "xa\xCC\x81\xCC\xA3 a";
-  CHECK(normalized(sentencepiece_normalizer({.charsmap = charsmap, .user_defined = {}}), text) ==
-        "\xE2\x96\x81xc\xCC\xA3\xE2\x96\x81"
-        "b");
-  CHECK(normalized(precompiled_normalizer(charsmap), text) == "xb b");  // five bytes: the whole cluster
-  const std::string long_cluster = "a\xCC\x81\xCC\xA3\xCC\xA3";
-  CHECK(normalized(precompiled_normalizer(charsmap), long_cluster) == "b\xCC\x81\xCC\xA3\xCC\xA3");
-}
-
-TEST_CASE("an unknown character costs ten more than the least likely piece") {
-  // "ax" is the least likely piece, and "a" so likely that a penalty of nothing would prefer it before "x".
-  const std::vector<UnigramPiece> pieces = {{"<unk>", 0, false}, {"a", 2}, {"ax", -15}};
-  for (bool in_float : {false, true}) {
-    UnigramOptions o{.unknown = 0, .lowest = -15, .highest = 2, .sums_in_float = in_float};
-    const auto model = make_unigram(pieces, o, "test");
-    std::vector<Token> tokens;
-    model->encode(to_text("axxxa"), tokens);
-    REQUIRE(tokens.size() == 3);
-    CHECK(tokens[0].id == 2);
-    CHECK(tokens[1].id == 0);  // two unknown characters are one token
-    CHECK(tokens[1].end == 4);
-    CHECK(tokens[2].id == 1);
-  }
-}
-
 TEST_CASE("K10: vocab.txt and merges.txt as people save them") {
   const Files good = {{"vocab.txt", kVocab}};
   const Encoding want = opened(good).encode("a b c");
