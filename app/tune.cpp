@@ -110,6 +110,8 @@ void Tune::add_to(CLI::App& command) {
       .add_option("--target", options.targets,
                   "of lora and adapters: a layer, in full or by the end of its name, such as query")
       ->type_name("LAYER");
+  command.add_flag("--find-lr", options.find_rate,
+                   "look for the learning rate first, and train with what is found");
   command.add_flag("--resume", options.resume, "go on where a stopped run in --out stands");
   command
       .add_option("--checkpoint-every", options.checkpoint_every,

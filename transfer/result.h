@@ -74,6 +74,17 @@ struct LedgerRow {
   std::string source, target, shape, dtype, transform, sha256;
 };
 
+// One step of the learning-rate finder (transfer/find_rate.h).
+struct RatePoint {
+  double rate = 0;
+  double loss = 0;      // of the step's batch, before the step
+  double smoothed = 0;  // running mean of the losses, 0.98 of it old, corrected for its start (as in Adam)
+};
+struct FoundRate {
+  std::vector<RatePoint> curve;
+  double suggestion = 0;  // 0: nobody looked
+};
+
 // Seconds.
 struct Timings {
   double load = 0, features = 0, train = 0, evaluate = 0, total = 0;
@@ -88,6 +99,7 @@ struct RunResult {
   int64_t train_count = 0;
   int64_t parameters = 0, trainable_parameters = 0;
   int64_t frozen_tensors = 0;
+  FoundRate found_rate;
   std::vector<std::string> adapted;  // the layers beside which lora and adapters trained
   int64_t resumed_at = -1;           // the step that a stopped run went on from; -1: it was not stopped
   std::vector<EpochRecord> epochs;

@@ -9,6 +9,7 @@
 #include "transfer/certificate.h"
 #include "transfer/class_weights.h"
 #include "transfer/features.h"
+#include "transfer/find_rate.h"
 #include "transfer/head.h"
 #include "transfer/score.h"
 #include "transfer/stopwatch.h"
@@ -32,7 +33,12 @@ class Run {
  public:
   Run(nn::Headed& network, const Examples& train, const Examples& test, const RetrainOptions& options,
       const OnProgress& on_progress)
-      : network_(network), options_(options), on_progress_(on_progress), train_(&train), test_(test) {
+      : network_(network),
+        options_(options),
+        recipe_(options.recipe),
+        on_progress_(on_progress),
+        train_(&train),
+        test_(test) {
     check_sets(train, test);
     check(options.recipe, options.strategy, train.samples());
     check(options.compute);
@@ -49,20 +55,23 @@ class Run {
     Device device = options_.compute.device;
     reset_peak_memory(device);
     auto classes = static_cast<int64_t>(train_->labelled().classes.size());
-    bool keep = options_.strategy.kind == Strategy::Kind::scratch || options_.recipe.keep_head;
+    bool keep = options_.strategy.kind == Strategy::Kind::scratch || recipe_.keep_head;
     if (classes > 0 && (!keep || network_.classes() != classes))
       network_.replace_head(classes, options_.seed);
     result_.adapted =
-        add_strategy_adapters(options_.strategy, network_, options_.recipe, options_.targets, options_.seed);
+        add_strategy_adapters(options_.strategy, network_, recipe_, options_.targets, options_.seed);
     place(network_, options_.compute);
-    Plan the_plan = plan_of(options_.strategy, network_, options_.recipe, options_.rules);
+    Plan the_plan = plan_of(options_.strategy, network_, recipe_, options_.rules);
     Snapshot before(the_plan);
     before_ = &before;
     weights_before_ = weights_sha256(network_);
 
-    bool cached = options_.strategy.kind == Strategy::Kind::head && options_.recipe.cached_features;
+    bool cached = options_.strategy.kind == Strategy::Kind::head && recipe_.cached_features;
     GRAFT_CHECK_AS(UsageError, !cached || options_.rules.empty(),
                    "retrain: rules beside the strategy head need cached_features=false");
+    GRAFT_CHECK_AS(UsageError, !options_.find_rate || !cached,
+                   "learning-rate finder: a head on cached features is solved, or needs none; use "
+                   "cached_features=false or another strategy");
     Trained trained = cached ? train_on_features(the_plan) : train_on_samples(the_plan);
 
     result_.certificate = before.certify();
@@ -97,7 +106,7 @@ class Run {
   // What makes this training the one that it is.
   Checkpoints::Identity identity() const {
     Checkpoints::Identity out;
-    for (const auto& [name, value] : settings(options_.recipe)) out["setting " + name] = value;
+    for (const auto& [name, value] : settings(recipe_)) out["setting " + name] = value;
     for (const Rule& rule : options_.rules) {
       out[str("rule ", out.size())] =
           str(rule.pattern, " = ", nn::to_text(rule.freeze), " ", rule.lr_scale, " ", rule.weight_decay);
@@ -115,7 +124,7 @@ class Run {
   }
 
   Trained train_on_features(const Plan& the_plan) {
-    const Recipe& recipe = options_.recipe;
+    const Recipe& recipe = recipe_;
     FeatureOptions how{.architecture = options_.model, .seed = options_.seed, .cache = options_.cache};
     HeadData data;
     Stopwatch features_watch;
@@ -167,8 +176,7 @@ class Run {
   bool starts_with_head() const {
     using Kind = Strategy::Kind;
     Kind kind = options_.strategy.kind;
-    return options_.recipe.head_first && network_.linear_head() && kind != Kind::head &&
-           kind != Kind::scratch;
+    return recipe_.head_first && network_.linear_head() && kind != Kind::head && kind != Kind::scratch;
   }
 
   // What the strategy head would do: its solution is where the other tensors start to move from. A random
@@ -180,12 +188,18 @@ class Run {
     data.train = {train_->labelled(), features_of(network_, *train_, how, on_progress_)};
     data.test = {test_.labelled(), features_of(network_, test_, how, on_progress_)};
     Recipe head_recipe = default_recipe(options_.model, {});
-    head_recipe.class_weights = options_.recipe.class_weights;
+    head_recipe.class_weights = recipe_.class_weights;
     Trained solved = train_head(network_, data, head_recipe, options_.seed, {}, on_progress_);
     result_.seconds.features = watch.seconds();
     if (solved.epochs.empty()) return;  // features that say nothing: zero is the solution
     result_.notes.push_back(str("the head was solved first: test accuracy ",
                                 fixed(solved.epochs.back().test_accuracy, 3), " before anything else moved"));
+  }
+
+  void look_for_rate(const Task& task, const Plan& the_plan) {
+    result_.found_rate = find_rate(task, the_plan, recipe_, options_.seed, {}, on_progress_);
+    recipe_.learning_rate = result_.found_rate.suggestion;
+    result_.notes.push_back(str("the learning-rate finder suggests ", recipe_.learning_rate));
   }
 
   // Of the strategy partial, what lies below the stages that train.
@@ -195,11 +209,11 @@ class Run {
     GRAFT_CHECK_AS(UsageError, options_.rules.empty(),
                    "views: rules beside the strategy partial may thaw what lies below; use views=0");
     auto trained = static_cast<size_t>(options_.strategy.stages);
-    return Trunk(*classifier, network_.stages().size() - trained, options_.recipe.views, options_.seed);
+    return Trunk(*classifier, network_.stages().size() - trained, recipe_.views, options_.seed);
   }
 
   Trained train_on_samples(const Plan& the_plan) {
-    const Recipe& recipe = options_.recipe;
+    const Recipe& recipe = recipe_;
     double evaluate_seconds = 0;
     auto score = [&](const Examples& set) {
       Stopwatch watch;
@@ -237,9 +251,11 @@ class Run {
     Checkpoints* checkpoints = options_.hooks.checkpoints;
     if (checkpoints) checkpoints->begin(identity());
     bool goes_on = checkpoints && options_.hooks.go_on && checkpoints->any();
-    if (starts_with_head() && !goes_on) solve_head();
-    Stopwatch train_watch;
+    // A training that goes on has its head, but the finder must start where it did.
+    if (starts_with_head() && (!goes_on || options_.find_rate)) solve_head();
     network_.train();
+    if (options_.find_rate) look_for_rate(task, the_plan);
+    Stopwatch train_watch;
     Trained trained = train(task, the_plan, recipe, options_.seed, options_.hooks, on_progress_);
     network_.eval();
     int last = trained.epochs.back().epoch;
@@ -264,19 +280,18 @@ class Run {
     result_.parameters = the_plan.parameters;
     result_.trainable_parameters = the_plan.trainable_parameters;
     result_.frozen_tensors = static_cast<int64_t>(the_plan.frozen.size());
-    result_.settings = settings(options_.recipe);
+    result_.settings = settings(recipe_);
     result_.notes.push_back(the_plan.gradients_stop.empty()
                                 ? "gradients go all the way down"
                                 : "gradients stop below " + the_plan.gradients_stop);
-    Tensor class_weights = class_weights_of(options_.recipe, train_->labelled());
+    Tensor class_weights = class_weights_of(recipe_, train_->labelled());
     if (class_weights.defined())
       result_.notes.push_back(describe_class_weights(class_weights, train_->labelled()));
     for (const Milestone& milestone : the_plan.milestones)
       result_.notes.push_back(str(milestone.stage, " trains from epoch ", milestone.epoch, " on"));
-    if (!result_.epochs.empty() && result_.epochs.back().epoch < options_.recipe.epochs &&
-        options_.recipe.patience > 0) {
-      result_.notes.push_back(str("stopped after epoch ", result_.epochs.back().epoch, ": ",
-                                  options_.recipe.patience, " epochs without a better one"));
+    if (!result_.epochs.empty() && result_.epochs.back().epoch < recipe_.epochs && recipe_.patience > 0) {
+      result_.notes.push_back(str("stopped after epoch ", result_.epochs.back().epoch, ": ", recipe_.patience,
+                                  " epochs without a better one"));
     }
     if (trained.best_epoch > 0) {
       result_.notes.push_back(str("kept the weights of epoch ", trained.best_epoch, ", the best on ",
@@ -295,6 +310,7 @@ class Run {
 
   nn::Headed& network_;
   const RetrainOptions& options_;
+  Recipe recipe_;  // with the rate that was found, where one was looked for
   const OnProgress& on_progress_;
   const Examples* train_;
   std::unique_ptr<Examples> validation_, rest_;  // with keep_best: the two parts of what was given

@@ -19,6 +19,9 @@ struct RetrainOptions {
   uint64_t seed = 0;            // of the head's start, the order, the augmentation
   Compute compute;
   bool cache = true;  // features may be kept in env::cache(); false: in memory only
+  // Before a training on samples, find_rate.h looks for the learning rate; its suggestion takes the place of
+  // the recipe's.
+  bool find_rate = false;
   // Of the strategies lora and adapters: the layers, as in transfer/adapters.h; empty: the usual ones.
   std::vector<std::string> targets = {};
   // With lora, before the updates are merged into the weights: a chance to save them alone.

@@ -305,6 +305,7 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   retraining.cache = options.cache;
   retraining.compute = options.compute;
   retraining.targets = options.targets;
+  retraining.find_rate = options.find_rate;
   if (!options.out.empty()) {
     retraining.hooks.checkpoints = &checkpoints;
     retraining.hooks.go_on = options.resume;

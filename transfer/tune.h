@@ -34,6 +34,7 @@ struct TuneOptions {
   std::string task = "";
   int64_t max_length = 0;  // of texts: tokens that are read; 0: as many as the network has positions
   bool cache = true;       // features may be kept in env::cache(); false: in memory only
+  bool find_rate = false;  // the learning-rate finder's suggestion in place of the recipe's rate
   // Of lora and adapters: the layers (transfer/adapters.h); empty: the usual ones.
   std::vector<std::string> targets = {};
   // A training on samples keeps its state in out/checkpoints, every so many steps (0: after each epoch) and

@@ -7,7 +7,8 @@ A run is a function with @run, named by what it shows. It takes the common netwo
 with every recipe in the file, from the same weights on the same pictures in the same order.
 
     {"pictures", "labels": ..., "start": {name: tensor}, "runs": {name: {"settings": {...}, "strategy": "scratch",
-     "losses": [50 numbers], "order_sha256": "...", "test_losses": [10], "head": {"shape", "values"}}}}
+     "losses": [50 numbers], "order_sha256": "...", "test_losses": [10], "head": {"shape", "values"}}},
+     "rate_finder": {"lowest", "highest", "steps", "settings", "losses"}}
 
 losses are those of each step's batch before the step; test_losses those on all pictures after each epoch, in evaluation mode;
 head is linear.weight at the end.
@@ -380,11 +381,32 @@ def full_slow_body(net):
     return Curve(net, settings, *train(net, optimizer, warm_cosine(optimizer, 1), frozen_statistics), strategy="full")
 
 
+FINDER = {"lowest": 1e-4, "highest": 2.0, "steps": 60}
+
+
+def rate_finder(net):
+    """The losses while SGD's rate grows evenly in its logarithm from step to step, epoch after epoch."""
+    settings, optimizer, _ = sgd(net)
+    losses = []
+    net.train()
+    order = [which for epoch in range(1, 99) for which in batches_of(COUNT, BATCH, SEED, epoch)]
+    for step, which in zip(range(FINDER["steps"]), order):
+        loss = F.cross_entropy(net(PICTURES[which]), LABELS[which])
+        optimizer.zero_grad()
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = FINDER["lowest"] * (FINDER["highest"] / FINDER["lowest"]) ** (step / (FINDER["steps"] - 1))
+        optimizer.step()
+        losses.append(loss.item())
+    return FINDER | {"settings": {k: str(v).lower() for k, v in settings.items()}, "losses": losses}
+
+
 def main():
     out = {
         "pictures": entry(PICTURES.permute(0, 2, 3, 1)),
         "labels": entry(LABELS),
         "start": {name: entry(t) for name, t in START.state_dict().items()},
+        "rate_finder": rate_finder(copy.deepcopy(START)),
         "runs": {name: f(copy.deepcopy(START)).entry for name, f in RUNS.items()},
     }
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "training.json")

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "tests/support.h"
+#include "transfer/certificate.h"
 #include "transfer/class_weights.h"
 #include "transfer/score.h"
 #include "transfer/strategy.h"
@@ -61,33 +62,66 @@ std::unique_ptr<nn::CifarResNet> Curves::network(DType dtype) const {
   return network;
 }
 
+Labelled Curves::labelled(int64_t classes) const {
+  Labelled out;
+  out.labels = file_.at("labels").at("values").get<std::vector<int64_t>>();
+  out.files.resize(out.labels.size());
+  out.classes.resize(static_cast<size_t>(classes));
+  return out;
+}
+
+Task Curves::task_of(nn::CifarResNet& network, const Recipe& recipe, Device device, const Tensor& pictures,
+                     const Labelled& labelled) const {
+  Task task;
+  task.count = pictures.dim(0);
+  task.device = device;
+  task.class_weights = class_weights_of(recipe, labelled, network.dtype(), device);
+  task.inputs = [&](std::span<const int64_t> which, int) { return gather_rows(pictures, which); };
+  task.logits = [&](const Var& x) { return network.forward(x); };
+  task.labels = [&](std::span<const int64_t> which) { return labels(labelled, which); };
+  task.evaluate = [&] {
+    NoGrad no_grad;
+    EvaluationMode mode(network);
+    return evaluation_of(network.forward(network.taken(pictures)).value().to(kCpu), labelled);
+  };
+  task.network = &network;
+  return task;
+}
+
 Curves::Result Curves::train(const Curve& curve, DType dtype, Device device,
                              const std::function<void(Task&)>& adjust) const {
   auto network = this->network(dtype);
   network->compute_on(device, dtype);
   Tensor pictures = tensor_of(file_.at("pictures")).to(dtype);
-  Labelled labelled;
-  labelled.labels = file_.at("labels").at("values").get<std::vector<int64_t>>();
-  labelled.files.resize(labelled.labels.size());
-  labelled.classes.resize(static_cast<size_t>(network->classes()));
-
-  Task task;
-  task.count = pictures.dim(0);
-  task.device = device;
-  task.class_weights = class_weights_of(curve.recipe, labelled, dtype, device);
-  task.inputs = [&](std::span<const int64_t> which, int) { return gather_rows(pictures, which); };
-  task.logits = [&](const Var& x) { return network->forward(x); };
-  task.labels = [&](std::span<const int64_t> which) { return labels(labelled, which); };
-  task.evaluate = [&] {
-    NoGrad no_grad;
-    EvaluationMode mode(*network);
-    return evaluation_of(network->forward(network->taken(pictures)).value().to(kCpu), labelled);
-  };
+  Labelled samples = labelled(network->classes());
+  Task task = task_of(*network, curve.recipe, device, pictures, samples);
   if (adjust) adjust(task);
   Plan the_plan = plan_of(curve.strategy, *network, curve.recipe);
   network->train();
   Trained trained = transfer::train(task, the_plan, curve.recipe, kSeed);
   return {trained, network->linear.weight.var.value().to(kCpu)};
+}
+
+Curves::Finder Curves::find_rate(DType dtype) const {
+  const nlohmann::json& run = file_.at("rate_finder");
+  Recipe recipe;
+  for (const auto& [setting, value] : run.at("settings").items())
+    set(recipe, setting, value.get<std::string>());
+  auto network = this->network(dtype);
+  Tensor pictures = tensor_of(file_.at("pictures")).to(dtype);
+  Labelled samples = labelled(network->classes());
+  Task task = task_of(*network, recipe, kCpu, pictures, samples);
+  Plan the_plan = plan_of(parse_strategy("scratch"), *network, recipe);
+  std::string before = weights_sha256(*network);
+  network->train();
+  Finder out;
+  out.losses = run.at("losses").get<std::vector<double>>();
+  out.found = transfer::find_rate(task, the_plan, recipe, kSeed,
+                                  {.lowest = run.at("lowest").get<double>(),
+                                   .highest = run.at("highest").get<double>(),
+                                   .steps = run.at("steps").get<int>()});
+  out.put_back = weights_sha256(*network) == before;
+  return out;
 }
 
 }  // namespace graft::test

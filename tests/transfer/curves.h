@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "nn/models/cifar_resnet.h"
+#include "transfer/examples.h"
+#include "transfer/find_rate.h"
 #include "transfer/train.h"
 
 namespace graft::test {
@@ -36,8 +38,19 @@ class Curves {
   };
   Result train(const Curve& curve, DType dtype, Device device = kCpu,
                const std::function<void(transfer::Task&)>& adjust = {}) const;
+  // The learning-rate finder's run, and PyTorch's losses of it.
+  struct Finder {
+    transfer::FoundRate found;
+    std::vector<double> losses;
+    bool put_back = false;  // the network is as it was
+  };
+  Finder find_rate(DType dtype) const;
 
  private:
+  // What is trained: refers to `network`, `pictures` and `labelled`.
+  transfer::Task task_of(nn::CifarResNet& network, const transfer::Recipe& recipe, Device device,
+                         const Tensor& pictures, const transfer::Labelled& labelled) const;
+  transfer::Labelled labelled(int64_t classes) const;
   nlohmann::json file_;
 };
 

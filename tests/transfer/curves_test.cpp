@@ -1,5 +1,6 @@
 #include "tests/transfer/curves.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/support.h"
@@ -56,5 +57,30 @@ TEST_CASE("training: the same curves where steps are recorded and played") {
       CHECK(largest_difference(trained.step_losses, curve.losses) <= 1e-4);
       CHECK(largest_difference(test_losses(trained), curve.test_losses) <= 1e-4);
     }
+  }
+}
+
+TEST_CASE("learning-rate finder: PyTorch's losses while the rate grows, and everything is put back") {
+  Curves curves;
+  for (DType dtype : {DType::f64, DType::f32}) {
+    auto [found, losses, put_back] = curves.find_rate(dtype);
+    REQUIRE(found.curve.size() >= 40);  // it may end early, where the loss is far above its lowest
+    // Near the rates at which the training flies apart, so do the roundings of f32.
+    double highest = dtype == DType::f64 ? 2 : 0.05;
+    std::vector<double> own;
+    for (const RatePoint& point : found.curve) {
+      if (point.rate <= highest) own.push_back(point.loss);
+    }
+    CHECK(own.size() >= 30);
+    losses.resize(own.size());
+    CHECK(largest_difference(own, losses) <= (dtype == DType::f64 ? 1e-10 : 1e-4));
+    CHECK(put_back);
+    // Where the loss falls: neither at the rates that do nothing nor where it has risen again.
+    CHECK(found.suggestion > 1e-3);
+    CHECK(found.suggestion < 1);
+    auto at = std::find_if(found.curve.begin(), found.curve.end(),
+                           [&](const RatePoint& point) { return point.rate == found.suggestion; });
+    REQUIRE(at != found.curve.end());
+    CHECK((at + 1)->smoothed < (at - 1)->smoothed);
   }
 }
