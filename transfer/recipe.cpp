@@ -15,8 +15,11 @@ using Kind = data::Augment::Kind;
 
 constexpr std::array<std::pair<Kind, std::string_view>, 3> kKinds = {
     {{Kind::none, "none"}, {Kind::resized_crop, "resized_crop"}, {Kind::pad_crop, "pad_crop"}}};
-constexpr std::array kOptimizers = {Optimizer::sgd, Optimizer::adam, Optimizer::adamw, Optimizer::lamb,
-                                    Optimizer::lbfgs};
+constexpr std::array<std::pair<Optimizer, std::string_view>, 5> kOptimizers = {{{Optimizer::sgd, "sgd"},
+                                                                                {Optimizer::adam, "adam"},
+                                                                                {Optimizer::adamw, "adamw"},
+                                                                                {Optimizer::lamb, "lamb"},
+                                                                                {Optimizer::lbfgs, "lbfgs"}}};
 
 constexpr std::array<std::pair<ClassWeights, std::string_view>, 2> kClassWeights = {
     {{ClassWeights::none, "none"}, {ClassWeights::automatic, "auto"}}};
@@ -25,6 +28,20 @@ constexpr std::array<std::pair<RateSchedule, std::string_view>, 4> kSchedules = 
      {RateSchedule::linear, "linear"},
      {RateSchedule::constant, "constant"},
      {RateSchedule::one_cycle, "one_cycle"}}};
+
+// The words for a setting's values, in the order of the values.
+constexpr const auto& names_of(Kind) {
+  return kKinds;
+}
+constexpr const auto& names_of(Optimizer) {
+  return kOptimizers;
+}
+constexpr const auto& names_of(RateSchedule) {
+  return kSchedules;
+}
+constexpr const auto& names_of(ClassWeights) {
+  return kClassWeights;
+}
 
 // The one list of all settings: f(name, field) for each.
 template <class R, class F>
@@ -96,14 +113,6 @@ bool parse(std::string_view text, bool& out) {
   out = text == "true";
   return true;
 }
-bool parse(std::string_view text, Optimizer& out) {
-  for (Optimizer o : kOptimizers) {
-    if (text != to_text(o)) continue;
-    out = o;
-    return true;
-  }
-  return false;
-}
 template <class E, size_t N>
 bool parse_named(std::string_view text, const std::array<std::pair<E, std::string_view>, N>& names, E& out) {
   for (auto [value, name] : names) {
@@ -113,41 +122,39 @@ bool parse_named(std::string_view text, const std::array<std::pair<E, std::strin
   }
   return false;
 }
-bool parse(std::string_view text, Kind& out) {
-  return parse_named(text, kKinds, out);
-}
-bool parse(std::string_view text, ClassWeights& out) {
-  return parse_named(text, kClassWeights, out);
-}
-bool parse(std::string_view text, RateSchedule& out) {
-  return parse_named(text, kSchedules, out);
+template <class E>
+requires std::is_enum_v<E>
+bool parse(std::string_view text, E& out) {
+  return parse_named(text, names_of(out), out);
 }
 
 template <class T>
 std::string text_of(const T& value) {
-  return str(value);
+  if constexpr (std::is_enum_v<T>) {
+    return std::string(names_of(value)[static_cast<size_t>(value)].second);
+  } else {
+    return str(value);
+  }
 }
-std::string text_of(Kind kind) {
-  return std::string(kKinds[static_cast<size_t>(kind)].second);
-}
-std::string text_of(ClassWeights weights) {
-  return std::string(kClassWeights[static_cast<size_t>(weights)].second);
-}
-std::string text_of(RateSchedule schedule) {
-  return std::string(kSchedules[static_cast<size_t>(schedule)].second);
+
+// What a setting of this type may be.
+template <class T>
+std::string expected(const T& field) {
+  if constexpr (std::is_enum_v<T>) {
+    std::string out = "one of";
+    for (const auto& [value, name] : names_of(field)) out += str(value == T{} ? " " : ", ", name);
+    return out;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return "true or false";
+  } else {
+    return std::is_integral_v<T> ? "a whole number" : "a number";
+  }
 }
 
 }  // namespace
 
 std::string_view to_text(Optimizer optimizer) {
-  switch (optimizer) {
-    case Optimizer::sgd: return "sgd";
-    case Optimizer::adam: return "adam";
-    case Optimizer::adamw: return "adamw";
-    case Optimizer::lamb: return "lamb";
-    case Optimizer::lbfgs: return "lbfgs";
-  }
-  return "?";
+  return kOptimizers[static_cast<size_t>(optimizer)].second;
 }
 
 std::map<std::string, std::string> settings(const Recipe& recipe) {
@@ -159,15 +166,17 @@ std::map<std::string, std::string> settings(const Recipe& recipe) {
 void set(Recipe& recipe, std::string_view name, std::string_view value) {
   bool known = false, parsed = false;
   std::vector<std::string> names;
+  std::string rule;
   for_each_setting(recipe, [&](const char* field_name, auto& field) {
     names.push_back(field_name);
     if (name != field_name) return;
     known = true;
     parsed = parse(value, field);
+    rule = expected(field);
   });
   GRAFT_CHECK_AS(UsageError, known, "recipe: no setting \"", printable(name), "\"",
                  did_you_mean(name, names));
-  GRAFT_CHECK_AS(UsageError, parsed, "recipe: ", name, " cannot be \"", printable(value), "\"");
+  GRAFT_CHECK_AS(UsageError, parsed, "recipe: ", name, " cannot be \"", printable(value), "\"; it is ", rule);
 }
 
 void check(const Recipe& r, const Strategy& strategy, Samples samples) {

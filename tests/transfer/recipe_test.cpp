@@ -42,14 +42,19 @@ TEST_CASE("recipe: settings as text and back") {
 TEST_CASE("recipe: a wrong setting is named") {
   Recipe r;
   check_throws<UsageError>([&] { set(r, "epoch", "3"); }, {"epoch", "did you mean", "epochs"});
-  for (auto [name, value] : {std::pair{"epochs", "3.5"},
-                             {"epochs", ""},
-                             {"learning_rate", "0,1"},
-                             {"learning_rate", "nan"},
-                             {"schedule", "cosinus"},
-                             {"class_weights", "automatic"},
-                             {"optimizer", "adagrad"}}) {
-    check_throws<UsageError>([&] { set(r, name, value); }, {name, value});
+  struct Wrong {
+    const char *name, *value, *rule;
+  };
+  for (const Wrong& w : {Wrong{"epochs", "3.5", "a whole number"},
+                         {"epochs", "", "a whole number"},
+                         {"learning_rate", "0,1", "a number"},
+                         {"learning_rate", "nan", "a number"},
+                         {"head_first", "yes", "true or false"},
+                         {"class_weights", "automatic", "one of none, auto"},
+                         {"schedule", "step", "one of cosine, linear, constant, one_cycle"},
+                         {"augment.kind", "crop", "one of none, resized_crop, pad_crop"},
+                         {"optimizer", "adagrad", "one of sgd, adam, adamw, lamb, lbfgs"}}) {
+    check_throws<UsageError>([&] { set(r, w.name, w.value); }, {w.name, w.value, w.rule});
   }
   for (auto [name, value] : {std::pair{"augment.rand_ops", "15"},
                              {"augment.rand_ops", "-1"},
