@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/pages.h"
 #include "data/text/unicode.h"
 
 namespace graft::data {
@@ -77,6 +78,7 @@ int byte_of_char(char32_t c) {
 Splitter gpt2_splitter() {
   return [](Words& w) {
     std::vector<Range> words;
+    reserve_large(words, w.text.size());
     for (Range r : w.words) {
       for (uint32_t i = r.begin; i < r.end;) {
         const uint32_t end = gpt2_word_end(w.text, i, r.end);
@@ -91,6 +93,7 @@ Splitter gpt2_splitter() {
 Splitter clip_splitter() {
   return [](Words& w) {
     std::vector<Range> words;
+    reserve_large(words, w.text.size());
     for (Range r : w.words) {
       for (uint32_t i = r.begin; i < r.end;) {
         const Kind kind = kind_of(w.text[i].code);
@@ -111,7 +114,7 @@ Splitter clip_splitter() {
 Splitter prefix_space() {
   return [](Words& w) {
     Words out;
-    out.text.reserve(w.text.size() + w.words.size());
+    reserve_large(out.text, w.text.size() + w.words.size());
     for (Range r : w.words) {
       const auto begin = static_cast<uint32_t>(out.text.size());
       if (r.begin < r.end && w.text[r.begin].code != ' ')

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/pages.h"
 #include "data/text/byte_level.h"
 #include "data/text/families.h"
 #include "data/text/unicode.h"
@@ -158,6 +159,7 @@ Prefix prefix_in(const Json& json, const std::string& where) {
 Splitter whitespace_splitter() {
   return [](Words& w) {
     std::vector<Range> words;
+    reserve_large(words, w.text.size());
     for (Range r : w.words) {
       for (uint32_t i = r.begin; i < r.end;) {
         uint32_t end = i;

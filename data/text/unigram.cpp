@@ -2,10 +2,10 @@
 
 #include <array>
 #include <cmath>
-#include <utility>
 
 #include "core/error.h"
 #include "core/pages.h"
+#include "data/text/lattice.h"
 #include "data/text/unicode.h"
 
 namespace graft::data {
@@ -13,60 +13,6 @@ namespace graft::data {
 namespace {
 
 constexpr double kUnknownPenalty = 10;
-
-// The best way to each place between two characters, of the places from `from` on, as far as one is reached.
-class Lattice {
- public:
-  static constexpr uint32_t kNowhere = UINT32_MAX;
-  struct Node {
-    double score;
-    uint32_t other;  // where its last piece begins; in a path that was turned, where the next one ends
-    int32_t id;      // of its last piece
-  };
-
-  Lattice() { few_[0] = {0, kNowhere, 0}; }
-  size_t from() const { return from_; }
-  size_t reach() const { return reach_; }
-  Node& operator[](size_t place) { return nodes_[place - from_]; }
-
-  Node& reach_to(size_t place) {
-    if (place > reach_) {
-      if (place - from_ >= nodes_.size()) grow(place - from_ + 1);
-      while (reach_ < place) (*this)[++reach_] = {0, kNowhere, 0};
-    }
-    return (*this)[place];
-  }
-
-  // Goes on from the last place, with its score alone.
-  void restart() {
-    nodes_[0] = {(*this)[reach_].score, kNowhere, 0};
-    from_ = reach_;
-  }
-
-  // Makes the best path to the last place one that can be followed from the first.
-  void turn_best_path() {
-    auto next = static_cast<uint32_t>(reach_);
-    for (size_t place = reach_; place > from_;) {
-      const size_t begin = std::exchange((*this)[place].other, next);
-      next = static_cast<uint32_t>(place);
-      place = begin;
-    }
-    (*this)[from_].other = next;
-  }
-
- private:
-  void grow(size_t size) {
-    std::vector<Node> more(std::max(size, 2 * nodes_.size()));
-    std::copy(nodes_.begin(), nodes_.end(), more.begin());
-    many_ = std::move(more);
-    nodes_ = many_;
-  }
-
-  size_t from_ = 0, reach_ = 0;
-  std::array<Node, 64> few_;  // enough for a word, and nothing to allocate
-  std::vector<Node> many_;
-  std::span<Node> nodes_ = few_;
-};
 
 class Unigram : public WordModel {
  public:
@@ -86,19 +32,15 @@ class Unigram : public WordModel {
     trie_ = Trie(std::move(words));
   }
 
-  // Every path goes through a place that no piece reaches over, such as the beginning of a word: what lies
-  // before it is settled there, and the sum of its scores is all that goes on.
+  // What all paths share is settled, such as what lies before the beginning of a word.
   void encode(std::span<const Char> word, std::vector<Token>& out) const override {
     Lattice lattice;
     bool after_unknown = false;
     for (size_t i = 0; i < word.size(); ++i) {
-      if (i > lattice.from() && lattice.reach() == i) {
-        settle(word, lattice, after_unknown, out);
-        lattice.restart();
-      }
+      if (lattice.may_settle(i)) settle(word, lattice, lattice.shared(i), after_unknown, out);
       extend(word, i, lattice);
     }
-    settle(word, lattice, after_unknown, out);
+    settle(word, lattice, lattice.reach(), after_unknown, out);
   }
 
  private:
@@ -109,11 +51,11 @@ class Unigram : public WordModel {
     return static_cast<double>(product) - 0.1;
   }
 
-  // The tokens of the best path to the last place that is reached.
-  void settle(std::span<const Char> word, Lattice& lattice, bool& after_unknown,
+  // The tokens of the best path to `to`; the lattice goes on from there.
+  void settle(std::span<const Char> word, Lattice& lattice, size_t to, bool& after_unknown,
               std::vector<Token>& out) const {
-    lattice.turn_best_path();
-    for (size_t begin = lattice.from(), end = 0; begin < lattice.reach(); begin = end) {
+    lattice.turn_path(to);
+    for (size_t begin = lattice.from(), end = 0; begin < to; begin = end) {
       end = lattice[begin].other;
       const int64_t id = lattice[end].id;
       const bool unknown = id == options_.unknown;
@@ -126,6 +68,7 @@ class Unigram : public WordModel {
       }
       after_unknown = unknown;
     }
+    lattice.restart(to);
   }
 
   void offer(Lattice& lattice, size_t end, double score, size_t begin, int32_t id) const {
@@ -290,7 +233,8 @@ Normalizer precompiled_normalizer(std::shared_ptr<const Charsmap> charsmap) {
 Splitter metaspace_splitter(char32_t replacement, Prefix prefix) {
   return [replacement, prefix](Words& w) {
     Words out;
-    out.text.reserve(w.text.size() + w.words.size());
+    reserve_large(out.text, w.text.size() + w.words.size());
+    reserve_large(out.words, w.text.size());
     for (Range r : w.words) {
       auto begin = static_cast<uint32_t>(out.text.size());
       for (uint32_t i = r.begin; i < r.end; ++i) {

@@ -1,6 +1,7 @@
 #include "data/text/wordpiece.h"
 
 #include "core/error.h"
+#include "core/pages.h"
 #include "data/text/unicode.h"
 
 namespace graft::data {
@@ -131,6 +132,7 @@ Normalizer bert_normalizer(const BertNormalizerOptions& options) {
 Splitter bert_splitter() {
   return [](Words& w) {
     std::vector<Range> words;
+    reserve_large(words, w.text.size());
     for (Range r : w.words) {
       uint32_t begin = r.begin;
       auto flush = [&](uint32_t end) {
