@@ -28,6 +28,7 @@ void add_embed(CLI::App& app, Action& action);
 void add_fewshot(CLI::App& app, Action& action);
 void add_zeroshot(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
+void add_adapt(CLI::App& app, Action& action);
 
 // The two sides of the last "=" in the argument of `flag`. Throws UsageError where there is none.
 std::pair<std::string, std::string> split_at_equals(const std::string& flag, const std::string& text);

@@ -66,6 +66,7 @@ int parse_and_run(int argc, char** argv, std::string& command_name) {
   add_fewshot(app, action);
   add_zeroshot(app, action);
   add_compare(app, action);
+  add_adapt(app, action);
   add_doctor(app, action);
   add_meadow(app, action);
   add_kernels(app, action);

@@ -182,4 +182,24 @@ std::string compare_json(const CompareResult& result) {
   return text(json);
 }
 
+std::string adapt_json(const AdaptResult& result) {
+  Json json;
+  json["model"] = result.model;
+  json["count"] = result.pictures;
+  json["batches"] = result.batches;
+  json["layers"] = result.layers;
+  json["frozen_tensors"] = result.certificate.frozen.size();
+  json["frozen_bytes_changed"] = result.certificate.frozen_bytes_changed;
+  json["certificate_sha256"] = result.certificate.digest;
+  json["seconds"] = number(result.seconds);
+  json["device"] = to_text(result.compute.device);
+  json["precision"] = to_text(result.compute.precision);
+  json["artefact"] = result.artefact;
+  json["moved"] = Json::object();
+  for (const Moved& moved : result.moved) {
+    if (!moved.frozen) json["moved"][moved.name] = number(moved.relative_distance);
+  }
+  return text(json);
+}
+
 }  // namespace graft::transfer::report

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "transfer/adapt.h"
 #include "transfer/compare.h"
 #include "transfer/result.h"
 #include "transfer/tune.h"
@@ -23,5 +24,6 @@ std::string zeroshot_json(const std::vector<Prediction>& predictions, const Comp
 // `seconds`: of the whole demo.
 std::string comparison_json(const std::vector<RunResult>& runs, double seconds);
 std::string compare_json(const CompareResult& result);
+std::string adapt_json(const AdaptResult& result);
 
 }  // namespace graft::transfer::report
