@@ -17,10 +17,13 @@ namespace graft::app {
 namespace {
 
 const char* const kExamples =
-    "DATA is what `graft tune` takes. Methods, from the cheapest: zeroshot (CLIP), knn, centroid, probe,\n"
-    "partial (or partial:N), full, scratch. All are scored on the same held-out samples; the smaller "
-    "training\n"
-    "sets are parts of the larger. docs/compare.md shows a table.\n"
+    "DATA is what `graft tune` takes. Methods, from the cheapest: zeroshot (CLIP), knn, centroid, probe, "
+    "lora,\n"
+    "partial, full, gradual, scratch, and where they are named bitfit and adapters; lora:16 and partial:2 "
+    "are\n"
+    "other ranks and stages. All are scored on the same held-out samples; the smaller training sets are "
+    "parts\n"
+    "of the larger. docs/compare.md shows a table.\n"
     "Examples:\n"
     "  graft compare flowers --model mobilenet_v2 --weights mobilenet_v2.pth\n"
     "  graft compare flowers --model resnet50 --weights resnet50.pth --per-class 1,2,5 --methods "

@@ -10,7 +10,7 @@
 #include "transfer/score.h"
 #include "transfer/source.h"
 #include "transfer/stopwatch.h"
-#include "transfer/train.h"
+#include "transfer/batches.h"
 
 namespace graft::transfer {
 namespace {

@@ -24,9 +24,14 @@ namespace {
 
 const std::vector<int64_t> kUsualSizes = {5, 20, 100};
 
-// "partial" and "partial:2" are both of the rung partial.
+// "lora" and "lora:16" are both of the rung lora.
 std::string rung_of(const std::string& method) {
-  return method.starts_with("partial:") ? "partial" : method;
+  return method.substr(0, method.find(':'));
+}
+
+// Those that run only where they are named.
+bool by_name_alone(const std::string& method) {
+  return method == "bitfit" || method == "adapters";
 }
 
 bool on_features(const std::string& method) {
@@ -48,7 +53,7 @@ void check_methods(const std::vector<std::string>& methods, const Contest& conte
     std::string rung = rung_of(method);
     GRAFT_CHECK_AS(UsageError, std::find(known.begin(), known.end(), rung) != known.end(),
                    "compare: no method \"", printable(method), "\"", did_you_mean(method, known));
-    if (rung != method) parse_strategy(method);
+    if (rung != method) parse_strategy(method);  // refuses what a strategy has no number for
     GRAFT_CHECK_AS(UsageError, seen.insert(method).second, "compare: the method ", method, " is named twice");
     GRAFT_CHECK_AS(UsageError, method != "zeroshot" || contest.zeroshot,
                    "compare: zeroshot: ", contest.why_no_zeroshot);
@@ -62,6 +67,7 @@ std::vector<std::string> methods_for(const std::vector<std::string>& wanted, con
   const std::vector<std::string>& known = comparison_methods();
   if (out.empty()) {
     std::copy_if(known.begin(), known.end(), std::back_inserter(out), [&](const std::string& method) {
+      if (by_name_alone(method)) return false;
       return (method != "zeroshot" || contest.zeroshot) && (method != "scratch" || contest.scratch);
     });
   }
@@ -341,8 +347,8 @@ class Comparison {
 }  // namespace
 
 const std::vector<std::string>& comparison_methods() {
-  static const std::vector<std::string> all = {"zeroshot", "knn",  "centroid", "probe",
-                                               "partial",  "full", "scratch"};
+  static const std::vector<std::string> all = {"zeroshot", "knn",     "centroid", "probe",   "bitfit", "lora",
+                                               "adapters", "partial", "full",     "gradual", "scratch"};
   return all;
 }
 

@@ -22,9 +22,10 @@ namespace graft::transfer {
 //   knn       the nearest training samples by their features vote (neighbours.h)
 //   centroid  the nearest of the classes' mean features (fewshot.h)
 //   probe     strategy head: on features, the head alone
-//   lora      strategy lora
-//   partial   strategy partial:N for a quarter of the network's stages; "partial:2" for another number
-//   full, gradual, scratch   the strategies
+//   partial   strategy partial:N for a quarter of the network's stages
+//   bitfit, lora, adapters, full, gradual, scratch   the strategies
+// A number may follow where the strategy takes one: "partial:2", "lora:16". bitfit and adapters run only
+// where they are named.
 const std::vector<std::string>& comparison_methods();
 
 // How the methods are run.

@@ -11,6 +11,7 @@
 #include "nn/models/registry.h"
 #include "tests/app/program.h"
 #include "tests/transfer/drawn.h"
+#include "transfer/batches.h"
 #include "transfer/certificate.h"
 #include "transfer/score.h"
 

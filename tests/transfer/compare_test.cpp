@@ -124,12 +124,13 @@ TEST_CASE("compare: every method with every size, in the ladder's order, and aga
   Drawn drawn;
   Contest contest = drawn.contest();
   Comparing how{.per_class = {4, 2}, .seed = 3, .cache = false};
-  how.methods = {"scratch", "full", "probe", "knn", "centroid", "partial"};
+  how.methods = {"scratch", "full", "probe", "knn", "lora:2", "centroid", "partial", "gradual"};
   CompareResult result = compare(contest, how);
-  CHECK(result.methods == std::vector<std::string>{"knn", "centroid", "probe", "partial", "full", "scratch"});
+  CHECK(result.methods == std::vector<std::string>{"knn", "centroid", "probe", "lora:2", "partial", "full",
+                                                   "gradual", "scratch"});
   CHECK(result.per_class == std::vector<int64_t>{2, 4});
-  REQUIRE(result.rows.size() == 12);
-  for (size_t i = 0; i < 12; ++i) {
+  REQUIRE(result.rows.size() == 16);
+  for (size_t i = 0; i < 16; ++i) {
     const CompareRow& row = result.rows[i];
     CAPTURE(row.method);
     CHECK(row.method == result.methods[i / 2]);
@@ -139,11 +140,12 @@ TEST_CASE("compare: every method with every size, in the ladder's order, and aga
     CHECK(row.peak_memory_bytes > 0);
   }
   // One network for the three on features, one for each retraining.
-  CHECK(drawn.loaded == 1 + 4);
+  CHECK(drawn.loaded == 1 + 8);
   int64_t all = 0, head = 16 * 3 + 3;
   for (const nn::NamedTensor& t : nn::named_parameters(*small_network(3))) all += t.value().numel();
-  std::map<std::string, int64_t> trained = {{"knn", 0},      {"centroid", 0}, {"probe", head},
-                                            {"partial", -1}, {"full", all},   {"scratch", all}};
+  std::map<std::string, int64_t> trained = {{"knn", 0},       {"centroid", 0}, {"probe", head},
+                                            {"lora:2", -1},   {"partial", -1}, {"full", all},
+                                            {"gradual", all}, {"scratch", all}};
   for (const CompareRow& row : result.rows) {
     int64_t expected = trained.at(row.method);
     if (expected >= 0) CHECK(row.trainable_parameters == expected);
@@ -153,8 +155,8 @@ TEST_CASE("compare: every method with every size, in the ladder's order, and aga
   // Two of a class are among the four; the features were made of the four once.
   std::set<int64_t> four(drawn.taken[0].begin(), drawn.taken[0].end());
   CHECK(four.size() == 12);
-  REQUIRE(drawn.taken.size() == 7);
-  for (size_t t = 1; t < 7; ++t) {
+  REQUIRE(drawn.taken.size() == 11);
+  for (size_t t = 1; t < 11; ++t) {
     std::map<int64_t, int64_t> counts;
     for (int64_t i : drawn.taken[t]) {
       CHECK(four.contains(i));
@@ -170,8 +172,7 @@ TEST_CASE("compare: every method with every size, in the ladder's order, and aga
   CHECK(std::set<int64_t>(drawn.taken[0].begin(), drawn.taken[0].end()) != four);
 }
 
-TEST_CASE(
-    "compare: a method alone gives what it gives among others, and the probe what strategy head gives") {
+TEST_CASE("compare: a method alone gives what it gives among others, and what the strategy gives") {
   Drawn drawn;
   Contest contest = drawn.contest();
   Comparing how{.per_class = {3}, .seed = 8, .cache = false};
@@ -181,12 +182,15 @@ TEST_CASE(
     how.methods = {together.methods[i]};
     CHECK(compare(contest, how).rows.at(0).accuracy == together.rows[i].accuracy);
   }
-  auto network = small_network();
-  RetrainOptions options = quick_options("head");
-  options.recipe = contest.recipe(options.strategy);
-  options.seed = 8;
-  auto train = contest.training(drawn.taken.at(0), options.recipe);
-  CHECK(retrain(*network, *train, *contest.test, options).test.accuracy == together.rows[1].accuracy);
+  for (const char* strategy : {"head", "full"}) {
+    auto network = small_network();
+    RetrainOptions options = quick_options(strategy);
+    options.recipe = contest.recipe(options.strategy);
+    options.seed = 8;
+    auto train = contest.training(drawn.taken.at(0), options.recipe);
+    double alone = retrain(*network, *train, *contest.test, options).test.accuracy;
+    CHECK(alone == together.rows[std::string(strategy) == "head" ? 1 : 2].accuracy);
+  }
 }
 
 TEST_CASE("compare: settings of all methods and of one") {
@@ -212,6 +216,8 @@ TEST_CASE("compare: what makes no sense is refused before anything is computed")
   refuse({.methods = {"prob"}, .per_class = {2}}, {"no method \"prob\"", "did you mean probe"});
   refuse({.methods = {"knn", "full", "knn"}, .per_class = {2}}, {"knn is named twice"});
   refuse({.methods = {"partial:x"}, .per_class = {2}}, {"partial:x"});
+  refuse({.methods = {"full:2"}, .per_class = {2}}, {"full:2"});
+  refuse({.methods = {"knn:3"}, .per_class = {2}}, {"knn:3"});
   refuse({.methods = {"zeroshot"}, .per_class = {2}}, {"zeroshot", "no CLIP here"});
   refuse({.methods = {"knn"}, .per_class = {2, 0}}, {"0 training samples"});
   refuse({.methods = {"knn"}, .per_class = {2, 3, 2}}, {"2 training samples", "twice"});
@@ -224,7 +230,8 @@ TEST_CASE("compare: what makes no sense is refused before anything is computed")
   // Nothing named: what fits; of 5, 20 and 100 those that every class has.
   Comparing usual{.cache = false, .settings = {{"epochs", "1"}}};
   CompareResult result = compare(contest, usual);
-  CHECK(result.methods == std::vector<std::string>{"knn", "centroid", "probe", "partial", "full"});
+  CHECK(result.methods ==
+        std::vector<std::string>{"knn", "centroid", "probe", "lora", "partial", "full", "gradual"});
   CHECK(result.per_class == std::vector<int64_t>{5});
   REQUIRE(result.notes.size() == 1);
   CHECK(result.notes[0].find("6 training samples") != std::string::npos);
@@ -257,9 +264,9 @@ TEST_CASE("compare: texts through the program, where the head is more than one l
                      "compare data --weights net --per-class 2,10 --set epochs=2 --no-cache --json c.json");
   REQUIRE_MESSAGE(ran.code == 0, ran.err);
   auto json = parsed(shop.dir / "c.json");
-  CHECK(json["methods"] ==
-        std::vector<std::string>{"knn", "centroid", "probe", "partial", "full", "scratch"});
-  CHECK(json["results"].size() == 12);
+  CHECK(json["methods"] == std::vector<std::string>{"knn", "centroid", "probe", "lora", "partial", "full",
+                                                    "gradual", "scratch"});
+  CHECK(json["results"].size() == 16);
   CHECK(json["model"] == "bert");
   CHECK(json["count"] == 30);
   check_complaint(graft_in(shop.dir.path(), "compare data --weights net --methods zeroshot"), 64,

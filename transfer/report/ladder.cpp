@@ -20,6 +20,8 @@ constexpr About kAbout[] = {
     {"knn", "frozen dashes", "the nearest training samples vote, by the angle between frozen features"},
     {"centroid", "frozen", "the class whose mean feature is nearest"},
     {"probe", "frozen solid", "a new head, logistic regression on frozen features"},
+    {"bitfit", "trained dots", "all biases and the head"},
+    {"adapters", "trained mixed", "small layers beside frozen ones, and the head"},
     {"lora", "trained dots", "small updates of low rank beside frozen layers, and the head"},
     {"partial", "trained dashes", "the network's last stages and the head"},
     {"full", "trained solid", "every layer, from the published weights"},
@@ -131,7 +133,7 @@ std::string methods(const CompareResult& result) {
   for (const std::string& method : result.methods) {
     const CompareRow* row = row_of(result, method, result.per_class.back());
     out += str("<dt>", escape(method), "</dt><dd>", about(method).text);
-    if (row->strategy.starts_with("partial:")) out += str(" (", escape(row->strategy), ")");
+    if (row->strategy.find(':') != std::string::npos) out += str(" (", escape(row->strategy), ")");
     if (!row->note.empty()) out += str("; ", escape(row->note));
     out += "</dd>";
   }

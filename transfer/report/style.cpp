@@ -186,6 +186,7 @@ footer { color: var(--muted); font-size: 13px; margin-top: 22px; }
   main { padding: 18px 14px 40px; }
   section, .card { padding: 18px 16px; border-radius: 12px; }
   .chart text { font-size: 16px; }
+  .chart text.name { font-size: 14.5px; }
   .bars .row { grid-template-columns: 1fr auto; }
   .bars .who { grid-column: 1 / -1; margin-bottom: -4px; }
   .wall { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px 12px; }
