@@ -194,6 +194,23 @@ TEST_CASE("mixing: the loss of each share, on every device") {
   });
 }
 
+TEST_CASE("mixing: on an accelerator in bf16 the run is that of the CPU, but for rounding") {
+  PictureSet train = drawn_pictures(2, 8, 8, 1), test = drawn_pictures(2, 2, 8, 2);
+  train.files.pop_back(), train.labels.pop_back(), train.pixels.pop_back();  // unequal classes
+  RetrainOptions options = quick_options("full");
+  options.recipe.mixup = 0.5, options.recipe.cutmix = 1;
+  options.recipe.class_weights = ClassWeights::automatic;
+  options.recipe.epochs = 4;
+  std::vector<double> expected = retrain(*small_network(2), train, test, options).step_losses;
+  for (Device device : devices()) {
+    if (!device.is_cuda()) continue;
+    options.compute = {.device = device, .precision = DType::bf16};
+    std::vector<double> losses = retrain(*small_network(2), train, test, options).step_losses;
+    REQUIRE(losses.size() == expected.size());
+    for (size_t i = 0; i < losses.size(); ++i) CHECK(std::abs(losses[i] - expected[i]) <= 0.03);
+  }
+}
+
 TEST_CASE("mixing: retrain learns from mixtures, and refuses where there is nothing to mix") {
   PictureSet train = drawn_pictures(3, 12, 8, 1), test = drawn_pictures(3, 8, 8, 2);
   RetrainOptions options = quick_options("full");
