@@ -2,6 +2,7 @@
 // terminal show it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -85,6 +86,23 @@ struct FoundRate {
   double suggestion = 0;  // 0: nobody looked
 };
 
+// A stage of the network, or its head, from input to output.
+struct StageRecord {
+  std::string name;
+  int64_t parameters = 0, trainable_parameters = 0;
+  int trains_from = 0;  // the epoch; 0: never
+};
+
+// Held-out samples in the feature space's first two principal components (transfer/feature_map.h).
+struct FeatureMap {
+  std::vector<std::array<double, 2>> points;
+  std::array<double, 2> shown = {};  // the share of the variance along each axis
+};
+struct FeatureMaps {
+  std::vector<int64_t> labels;  // of the samples
+  FeatureMap before, after;     // `after` is empty where the trunk is the same
+};
+
 // Seconds.
 struct Timings {
   double load = 0, features = 0, train = 0, evaluate = 0, total = 0;
@@ -100,6 +118,8 @@ struct RunResult {
   int64_t parameters = 0, trainable_parameters = 0;
   int64_t frozen_tensors = 0;
   FoundRate found_rate;
+  std::vector<StageRecord> stages;   // the head is the last
+  FeatureMaps feature_maps;          // empty where nobody asked
   std::vector<std::string> adapted;  // the layers beside which lora and adapters trained
   int64_t resumed_at = -1;           // the step that a stopped run went on from; -1: it was not stopped
   std::vector<EpochRecord> epochs;

@@ -8,6 +8,7 @@
 #include "kernels/dispatch.h"
 #include "transfer/certificate.h"
 #include "transfer/class_weights.h"
+#include "transfer/feature_map.h"
 #include "transfer/features.h"
 #include "transfer/find_rate.h"
 #include "transfer/head.h"
@@ -72,11 +73,15 @@ class Run {
     GRAFT_CHECK_AS(UsageError, !options_.find_rate || !cached,
                    "learning-rate finder: a head on cached features is solved, or needs none; use "
                    "cached_features=false or another strategy");
+    describe_stages(the_plan);
+    if (options_.feature_maps) result_.feature_maps.before = map_features();
     Trained trained = cached ? train_on_features(the_plan) : train_on_samples(the_plan);
 
     result_.certificate = before.certify();
     require_intact(result_.certificate);
     result_.moved = before.distances();
+    if (options_.feature_maps && options_.strategy.kind != Strategy::Kind::head)
+      result_.feature_maps.after = map_features();
     result_.epochs = trained.epochs;
     describe(the_plan, trained);
     merge_updates();
@@ -194,6 +199,55 @@ class Run {
     if (solved.epochs.empty()) return;  // features that say nothing: zero is the solution
     result_.notes.push_back(str("the head was solved first: test accuracy ",
                                 fixed(solved.epochs.back().test_accuracy, 3), " before anything else moved"));
+  }
+
+  // The features of some held-out samples, evenly chosen.
+  FeatureMap map_features() {
+    constexpr int64_t kMost = 300;
+    NoGrad no_grad;
+    EvaluationMode mode(network_);
+    int64_t count = std::min(kMost, test_.size());
+    std::vector<int64_t>& labels = result_.feature_maps.labels;
+    labels.clear();
+    Tensor features;
+    for (int64_t begin = 0; begin < count; begin += kScoreBatch) {
+      std::vector<int64_t> which, rows;
+      for (int64_t i = begin; i < std::min(count, begin + kScoreBatch); ++i) {
+        which.push_back(i * test_.size() / count);
+        rows.push_back(i);
+        labels.push_back(test_.labelled().labels[static_cast<size_t>(which.back())]);
+      }
+      Tensor pooled = network_.features(network_.taken(test_.inputs(which))).value().to(kCpu).to(DType::f32);
+      if (!features.defined()) features = Tensor::empty({count, pooled.dim(1)});
+      scatter_rows(pooled, rows, features);
+    }
+    return feature_map(features);
+  }
+
+  void describe_stages(const Plan& the_plan) {
+    std::vector<nn::Stage> stages = network_.stages();
+    stages.push_back({"head", network_.head_parts()});
+    for (const nn::Stage& stage : stages) {
+      StageRecord record{.name = stage.name};
+      auto lies_in = [&](const std::string& name) {
+        return std::any_of(stage.prefixes.begin(), stage.prefixes.end(), [&](const std::string& prefix) {
+          return name == prefix || name.starts_with(prefix + ".");
+        });
+      };
+      for (const nn::NamedTensor& t : nn::named_parameters(network_)) {
+        if (lies_in(t.name)) record.parameters += t.value().numel();
+      }
+      for (const nn::NamedTensor& t : the_plan.moving) {
+        if (t.parameter && lies_in(t.name)) record.trainable_parameters += t.value().numel();
+      }
+      record.trains_from = record.trainable_parameters > 0;
+      for (const Milestone& milestone : the_plan.milestones) {
+        bool meant = std::any_of(milestone.tensors.begin(), milestone.tensors.end(),
+                                 [&](const nn::NamedTensor& t) { return lies_in(t.name); });
+        if (meant) record.trains_from = milestone.epoch;
+      }
+      if (record.parameters > 0) result_.stages.push_back(record);
+    }
   }
 
   void look_for_rate(const Task& task, const Plan& the_plan) {

@@ -22,6 +22,8 @@ struct RetrainOptions {
   // Before a training on samples, find_rate.h looks for the learning rate; its suggestion takes the place of
   // the recipe's.
   bool find_rate = false;
+  // Maps of the held-out samples' features before and after, for the report: costs two passes over some.
+  bool feature_maps = false;
   // Of the strategies lora and adapters: the layers, as in transfer/adapters.h; empty: the usual ones.
   std::vector<std::string> targets = {};
   // With lora, before the updates are merged into the weights: a chance to save them alone.

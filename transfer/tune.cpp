@@ -306,6 +306,7 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   retraining.compute = options.compute;
   retraining.targets = options.targets;
   retraining.find_rate = options.find_rate;
+  retraining.feature_maps = job.samples != Samples::tokens && !options.out.empty();
   if (!options.out.empty()) {
     retraining.hooks.checkpoints = &checkpoints;
     retraining.hooks.go_on = options.resume;

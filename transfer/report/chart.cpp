@@ -71,7 +71,12 @@ std::string axes(const LineChart& chart, const Frame& frame, const std::vector<d
     out += str("<text class=\"end\" x=\"", kLeft - 8, "\" y=\"", number(frame.y(t) + 4), "\">",
                tick_text(t, step, chart.is_share), "</text>");
   }
-  for (size_t i = 0; i < chart.x.size(); ++i) out += x_tick(frame, place(chart, i), str(chart.x[i]));
+  for (double x : chart.x_ticks.empty() ? chart.x : chart.x_ticks) out += x_tick(frame, std::log(x), str(x));
+  if (chart.mark > 0) {
+    std::string x = number(frame.x(std::log(chart.mark)));
+    out += str("<line class=\"mark\" x1=\"", x, "\" x2=\"", x, "\" y1=\"", kTop, "\" y2=\"",
+               kHeight - kBottom, "\"/>");
+  }
   for (double t : round_ticks(1, std::max<double>(2, static_cast<double>(epochs)), 5)) {
     t = std::max(1.0, t);
     bool of_epochs = chart.x.empty() && t == std::floor(t) && t <= static_cast<double>(epochs);

@@ -22,6 +22,8 @@ struct LineChart {
   std::string x_label = "epoch", y_label;
   // The places on the x axis, positive and rising, on a logarithmic scale; empty: epochs 1, 2, 3, ...
   std::vector<double> x = {};
+  std::vector<double> x_ticks = {};  // with x: the places that get a number; empty: all
+  double mark = 0;                   // with x: a place with a line through it; 0: none
   std::vector<Series> series;
   bool is_share = false;  // y is 0..1, shown in percent and never outside it
 };

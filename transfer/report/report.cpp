@@ -122,10 +122,11 @@ std::string sample_wall(const std::vector<Sample>& samples) {
 }  // namespace
 
 std::string run_page(const RunResult& run, const Thumbnail& thumbnail) {
-  std::string body = hero(run) + warnings(run) + curves(run);
+  std::string body = hero(run) + warnings(run) + curves(run) + rate_finder(run);
   body += "<div class=\"two\">" + confusion(run.test, run.classes) + per_class(run.test, run.classes) +
           "</div>\n";
   body += most_wrong(run.test, run.classes, thumbnail);
+  body += feature_maps(run) + gradient_stop(run);
   body += movement(run) + certificate(run.certificate) + ledger(run) + record(run);
   std::string title =
       str(run.model, ", ", run.strategy, ": ", percent(run.test.accuracy), " on ", file_name(run.data));

@@ -27,6 +27,20 @@ std::string strategy_sentence(const RunResult& run) {
     return str("<em>Every layer</em> of ", model, " was retrained on ", pictures,
                ", starting from the published weights.");
   }
+  if (run.strategy == "gradual") {
+    return str("<em>The head first, then every layer</em> of ", model,
+               ", from the top down, was retrained on ", pictures, ".");
+  }
+  if (run.strategy == "bitfit") {
+    return str("The <em>head and the biases</em> were trained on ", pictures, "; <i>all other weights of ",
+               model, " stayed as published</i>.");
+  }
+  if (run.strategy.starts_with("lora") || run.strategy.starts_with("adapters")) {
+    bool lora = run.strategy.starts_with("lora");
+    return str("The <em>head and ", lora ? "updates of low rank" : "small adapters", " beside ",
+               counted(static_cast<int64_t>(run.adapted.size()), "layer", "layers"), "</em> were trained on ",
+               pictures, "; <i>all else in ", model, " stayed as published</i>.");
+  }
   if (run.strategy == "scratch") {
     return str("<em>Every layer</em> of ", model, " was trained on ", pictures,
                ", starting from random numbers.");

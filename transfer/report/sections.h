@@ -29,6 +29,12 @@ std::string per_class(const Evaluation& test, const std::vector<std::string>& cl
 // Wrong pictures, the most confident first.
 std::string most_wrong(const Evaluation& test, const std::vector<std::string>& classes,
                        const Thumbnail& thumbnail, size_t count = 12);
+// The learning-rate finder's curve with its suggestion; empty where nobody looked.
+std::string rate_finder(const RunResult& run);
+// The stages from input to head: which train, from when on, and where gradients stop.
+std::string gradient_stop(const RunResult& run);
+// Held-out samples in the feature space, before and after; empty where there is no map.
+std::string feature_maps(const RunResult& run);
 // How far each tensor went from where it started.
 std::string movement(const RunResult& run);
 std::string certificate(const Certificate& certificate);

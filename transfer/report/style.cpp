@@ -58,6 +58,21 @@ section, .card { background: var(--card); border: 1px solid var(--rule); border-
   padding: 24px 26px; margin-top: 20px; }
 h2 { font-size: 18px; letter-spacing: -.01em; margin-bottom: 4px; }
 h2 + p, .lead { color: var(--muted); margin-bottom: 16px; max-width: 78ch; }
+.stages { display: flex; gap: 4px; align-items: stretch; flex-wrap: wrap; }
+.stages li { flex: 1 1 62px; min-width: 62px; border-radius: 8px; padding: 8px 6px; font-size: 12px;
+  text-align: center; border: 1.5px solid var(--rule); overflow-wrap: anywhere; }
+.stages { list-style: none; margin: 0; padding: 0; }
+.stages li b { display: block; font-size: 12.5px; }
+.stages li span { color: var(--muted); display: block; }
+.stages li.frozen { border-style: dashed; border-color: var(--frozen); }
+.stages li.trained { border-color: var(--trained); background: rgb(var(--trained-rgb) / .12); }
+.stages li.stop { border-left: 6px solid var(--trained); }
+.maps { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; }
+.maps > figure:only-child { grid-column: 1 / -1; max-width: 560px; }
+.maps svg { display: block; width: 100%; height: auto; border: 1px solid var(--rule); border-radius: 10px; }
+.classes { display: flex; flex-wrap: wrap; gap: 4px 16px; margin-top: 12px; font-size: 13.5px; }
+.classes svg { width: 13px; height: 13px; vertical-align: -1px; margin-right: 5px; }
+@media (max-width: 720px) { .maps { grid-template-columns: 1fr; } }
 h3 { font-size: 15px; margin: 18px 0 6px; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; }
 .two > section { margin-top: 20px; min-width: 0; }
@@ -75,6 +90,7 @@ figcaption span { font-weight: 400; color: var(--muted); }
   stroke-linecap: round; }
 .chart .line.muted { stroke-width: 1.8; stroke-dasharray: 2 5; }
 .chart .dot { fill: var(--muted); }
+.chart .mark { stroke: var(--trained); stroke-width: 1.6; stroke-dasharray: 3 4; }
 .chart .line.trained { stroke: var(--trained); } .chart .dot.trained { fill: var(--trained); }
 .chart .line.frozen { stroke: var(--frozen); stroke-dasharray: 9 4; }
   .chart .dot.frozen { fill: var(--frozen); }
