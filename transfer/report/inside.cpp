@@ -71,9 +71,9 @@ std::string rate_finder(const RunResult& run) {
     chart.series[0].y.push_back(point.loss);
     chart.series[1].y.push_back(point.smoothed);
   }
-  for (double decade = 1e-12; decade <= found.curve.back().rate * 1.001; decade *= 10) {
-    if (decade >= found.curve.front().rate * 0.999) chart.x_ticks.push_back(std::stod(str(decade)));
-  }
+  auto lowest = static_cast<int>(std::ceil(std::log10(found.curve.front().rate) - 1e-9));
+  for (int power = lowest; std::pow(10, power) <= found.curve.back().rate; ++power)
+    chart.x_ticks.push_back(std::pow(10, power));
   chart.description = str("the loss falls fastest at a rate of ", short_number(found.suggestion));
   return str("<section><h2>Learning rate</h2><p>", found.curve.size(),
              " steps at a rate that grows from step to step, then all was put back. The smoothed loss falls "

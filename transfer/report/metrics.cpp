@@ -61,6 +61,21 @@ Json run_json(const RunResult& run) {
   json["artefact"] = run.artefact;
   json["artefact_accuracy"] = run.artefact_accuracy < 0 ? Json(nullptr) : number(run.artefact_accuracy);
   json["settings"] = run.settings;
+  if (!run.adapted.empty()) json["adapted"] = run.adapted;
+  if (run.resumed_at >= 0) json["resumed_at"] = run.resumed_at;
+  if (!run.found_rate.curve.empty()) {
+    Json curve = Json::array();
+    for (const RatePoint& point : run.found_rate.curve)
+      curve.push_back({number(point.rate), number(point.loss), number(point.smoothed)});
+    json["rate_finder"] = {{"suggestion", number(run.found_rate.suggestion)}, {"curve", curve}};
+  }
+  json["stages"] = Json::array();
+  for (const StageRecord& stage : run.stages) {
+    json["stages"].push_back({{"name", stage.name},
+                              {"parameters", stage.parameters},
+                              {"trainable_parameters", stage.trainable_parameters},
+                              {"trains_from", stage.trains_from}});
+  }
   json["receipt"] = run.receipt;
   json["notes"] = run.notes;
   json["step_losses"] = Json::array();

@@ -58,8 +58,8 @@ section, .card { background: var(--card); border: 1px solid var(--rule); border-
   padding: 24px 26px; margin-top: 20px; }
 h2 { font-size: 18px; letter-spacing: -.01em; margin-bottom: 4px; }
 h2 + p, .lead { color: var(--muted); margin-bottom: 16px; max-width: 78ch; }
-.stages { display: flex; gap: 4px; align-items: stretch; flex-wrap: wrap; }
-.stages li { flex: 1 1 62px; min-width: 62px; border-radius: 8px; padding: 8px 6px; font-size: 12px;
+.stages { display: grid; gap: 5px; grid-template-columns: repeat(auto-fill, minmax(94px, 1fr)); }
+.stages li { border-radius: 8px; padding: 8px 6px; font-size: 12px;
   text-align: center; border: 1.5px solid var(--rule); overflow-wrap: anywhere; }
 .stages { list-style: none; margin: 0; padding: 0; }
 .stages li b { display: block; font-size: 12.5px; }
