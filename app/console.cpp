@@ -77,6 +77,9 @@ void prepare_process() {
   install(SIGXFSZ, SIG_IGN);  // a file size limit is then an error like a full disk
   install(SIGINT, note_signal);
   install(SIGTERM, note_signal);
+  // The terminal is gone; whoever started the program with nohup said that this is nothing to it.
+  struct sigaction given {};
+  if (::sigaction(SIGHUP, nullptr, &given) == 0 && given.sa_handler != SIG_IGN) install(SIGHUP, note_signal);
 }
 
 void say(const std::string& line) {

@@ -9,8 +9,8 @@
 
 namespace graft::app {
 
-// A run that SIGINT or SIGTERM ended. Thrown where progress is told, so that everything is put away on the
-// way out.
+// A run that SIGINT, SIGTERM or SIGHUP ended. Thrown where progress is told, so that everything is put away
+// on the way out.
 struct Interrupted {
   int signal;
   std::string what_was_done;  // "training, epoch 3 of 25"
@@ -18,8 +18,8 @@ struct Interrupted {
 };
 
 // Call first in main. Streams that the caller closed are opened on nothing, so that no file of ours takes
-// their numbers; a full disk or a closed pipe becomes an error instead of a signal; SIGINT and SIGTERM are
-// noted (the second ends at once).
+// their numbers; a full disk or a closed pipe becomes an error instead of a signal; SIGINT, SIGTERM and
+// SIGHUP are noted (the second ends at once).
 void prepare_process();
 
 // A line of results, on standard output.

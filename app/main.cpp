@@ -18,7 +18,7 @@ const char* const kExamples =
     "  graft predict graft-out/model.graft picture.jpg\n"
     "  graft inspect mobilenet_v2.pth --model mobilenet_v2\n"
     "\n"
-    "Exit codes: 0 done, 64 usage, 65 bad data, 70 internal or device, 71 memory, 74 disk, 130 and 143 "
+    "Exit codes: 0 done, 64 usage, 65 bad data, 70 internal or device, 71 memory, 74 disk, 129, 130 and 143 "
     "stopped.\n"
     "`graft COMMAND --help` tells more about each.";
 

@@ -24,10 +24,14 @@ class AtomicFile {
   // Replaces bytes that were written before.
   void rewrite(int64_t offset, std::string_view text);
   int64_t written() const { return written_; }
-  // Makes the file durable, then visible. DiskError as above.
+  // Makes the file durable, then visible, and then its name durable. DiskError as above.
   void commit();
+  // Takes away what a process that was killed left half-written for `path`; what a living one writes now is
+  // let be.
+  static void remove_leftovers(const std::string& path);
 
  private:
+  void open_temporary();
   [[noreturn]] void give_up(const std::string& doing, int error);
   void write_at(const void* data, int64_t bytes, int64_t offset);
   std::string path_, temporary_;
@@ -35,5 +39,9 @@ class AtomicFile {
   int64_t written_ = 0;
   bool committed_ = false;
 };
+
+// Makes the names in a folder durable: files that were created, renamed or removed there stay so after a loss
+// of power. Throws DiskError; where the file system cannot do that, or the folder may not be read, nothing.
+void sync_folder(const std::string& folder);
 
 }  // namespace graft

@@ -54,6 +54,21 @@ void write_directly(const std::string& path, std::string_view bytes) {
   if (error) fail<DiskError>(path, ": cannot be written (", reason(error), ")");
 }
 
+// Of the folders that lead to `whole`, this one and those above it.
+void make_missing(const std::filesystem::path& path, const std::string& whole) {
+  std::error_code error;
+  if (path.empty() || std::filesystem::is_directory(path, error)) return;
+  std::filesystem::path above = path.parent_path();
+  if (above != path) make_missing(above, whole);
+  // The last name of "a/b/" is none.
+  if (!path.has_filename() || std::filesystem::is_directory(path, error)) return;
+  bool made = std::filesystem::create_directory(path, error);
+  GRAFT_CHECK_AS(DiskError, !error, printable(whole),
+                 ": the folder cannot be made: ", path == whole ? "" : printable(path.string()) + ": ",
+                 error.message());
+  if (made) sync_folder(folder_of(path.string()));
+}
+
 }  // namespace
 
 void write_file(const std::string& path, std::string_view bytes) {
@@ -79,6 +94,16 @@ void require_writable(const std::string& path) {
   }
   if (!S_ISDIR(info.st_mode)) fail<DiskError>(path, ": ", folder, " is not a folder");
   AtomicFile probe(path);  // a real file, removed again: access() asks about rights only
+}
+
+void make_folders(const std::string& folder) {
+  make_missing(folder, folder);
+}
+
+void move_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    fail<DiskError>(printable(to), ": cannot be written (", reason(errno), ")");
+  sync_folder(folder_of(to));
 }
 
 }  // namespace graft

@@ -16,4 +16,12 @@ void write_file(const std::string& path, std::string_view bytes);
 // Asked before long work whose result goes there.
 void require_writable(const std::string& path);
 
+// Makes the folder, and those above it that are missing; after a loss of power they are still there. Throws
+// DiskError.
+void make_folders(const std::string& folder);
+
+// Gives a file another name, in place of what has it now; it keeps that after a loss of power. Throws
+// DiskError.
+void move_file(const std::string& from, const std::string& to);
+
 }  // namespace graft

@@ -7,21 +7,25 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace graft {
 
 FolderLock::FolderLock(const std::string& folder) : path_(folder + "/lock") {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  GRAFT_CHECK_AS(DiskError, !error, printable(folder), ": the folder cannot be made: ", error.message());
+  make_folders(folder);
   while (true) {
-    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    do {
+      descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    } while (descriptor_ < 0 && errno == EINTR);
     GRAFT_CHECK_AS(DiskError, descriptor_ >= 0, "cannot write ", printable(path_), ": ",
                    std::strerror(errno));
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) break;
+    int locked = 0;
+    do {
+      locked = ::flock(descriptor_, LOCK_EX | LOCK_NB);
+    } while (locked != 0 && errno == EINTR);
+    if (locked != 0) break;
     // Whoever held it before takes the file away: then this is a lock on a file that nobody else sees.
     struct stat held {
     }, there{};

@@ -92,15 +92,26 @@ void Module::train(bool on) {
   for (auto& [name, module] : named_modules(*this)) module->training_ = on;
 }
 
-Observing::Observing(Module& root, const Observer& observer) {
+Var Module::observed(const Var& y) const {
+  observer_(y.value());
+  if (!gradient_observer_ || !y.needs_grad()) return y;
+  return record("seen", y.value(), {y}, [observe = gradient_observer_](const Tensor& dy) {
+    observe(dy);
+    return Grads{dy};
+  });
+}
+
+Observing::Observing(Module& root, const Observer& observer, const Observer& on_gradient) {
   for (auto& [name, module] : named_modules(root)) {
     module->observer_ = [name = name, observer](const Tensor& output) { observer(name, output); };
+    if (on_gradient)
+      module->gradient_observer_ = [name = name, on_gradient](const Tensor& dy) { on_gradient(name, dy); };
     modules_.push_back(module);
   }
 }
 
 Observing::~Observing() {
-  for (Module* module : modules_) module->observer_ = nullptr;
+  for (Module* module : modules_) module->observer_ = module->gradient_observer_ = nullptr;
 }
 
 std::vector<NamedTensor> named_tensors(Module& module) {

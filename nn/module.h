@@ -71,8 +71,8 @@ class Parts {
   }
 };
 
-// What an observer sees: each module's output under the module's name. Parity tests and `graft inspect` read
-// it.
+// What an observer sees: each module's output, or its gradient, under the module's name. Parity tests and
+// `graft inspect` read it, and so does what names the place where a training's numbers break.
 using Observer = std::function<void(const std::string& name, const Tensor& output)>;
 
 // Move-only: a copied module would share its parameters with the original.
@@ -95,24 +95,23 @@ class Module {
 
  protected:
   bool is_observed() const { return observer_ != nullptr; }
-  // Every forward ends with `return seen(y)`: here an observer reads y.
-  const Var& seen(const Var& y) const {
-    if (observer_) observer_(y.value());
-    return y;
-  }
+  // Every forward ends with `return seen(y)`: here an observer reads y, and on the way back y's gradient.
+  Var seen(const Var& y) const { return observer_ ? observed(y) : y; }
 
  private:
   friend class Observing;
+  Var observed(const Var& y) const;
   bool training_ = false;
-  std::function<void(const Tensor&)> observer_;
+  std::function<void(const Tensor&)> observer_, gradient_observer_;
 };
 
 // While one is alive, `observer` is called with the output of every module below `root` that runs. The
 // network must not be moved, nor its modules replaced, meanwhile. A fused step has one output: that of the
-// block around it.
+// block around it. With `on_gradient`, that is called with the gradient of each output on the way back, for
+// forward passes that ran meanwhile.
 class Observing {
  public:
-  Observing(Module& root, const Observer& observer);
+  Observing(Module& root, const Observer& observer, const Observer& on_gradient = {});
   ~Observing();
   Observing(const Observing&) = delete;
   Observing& operator=(const Observing&) = delete;

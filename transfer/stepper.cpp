@@ -5,15 +5,10 @@
 
 #include "nn/optim/clip.h"
 #include "transfer/blend.h"
+#include "transfer/not_finite.h"
 
 namespace graft::transfer {
 namespace {
-
-bool all_finite(const Tensor& tensor) {
-  Tensor values = tensor.to(kCpu).to(DType::f64).contiguous();
-  auto span = values.span<double>();
-  return std::all_of(span.begin(), span.end(), [](double v) { return std::isfinite(v); });
-}
 
 std::unique_ptr<nn::Optimizer> make_optimizer(std::vector<nn::ParameterGroup> groups, const Recipe& recipe) {
   switch (recipe.optimizer) {
@@ -74,7 +69,8 @@ std::vector<Tensor> Stepper::gradients() const {
   return out;
 }
 
-void Stepper::step(std::span<const Tensor> gradients, double factor, const std::string& where) {
+void Stepper::step(std::span<const Tensor> gradients, double factor, const std::string& where,
+                   const std::function<std::string()>& explain) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (gradients[i].defined()) parameters_[i].set_grad(gradients[i]);
   }
@@ -82,8 +78,8 @@ void Stepper::step(std::span<const Tensor> gradients, double factor, const std::
     for (const nn::NamedTensor& t : tensors_) {
       Tensor grad = t.parameter->var.grad();
       GRAFT_CHECK(!grad.defined() || all_finite(grad), "training: the gradient of ", t.name,
-                  " is not finite in ", where, "; a lower learning rate than ", learning_rate_,
-                  " or clip_norm may help");
+                  " is not finite in ", where, explain ? explain() : "", "; a lower learning rate than ",
+                  learning_rate_, " or clip_norm may help");
     }
     fail("training: the norm of all gradients overflows in ", where,
          "; clip_norm or a lower learning rate than ", learning_rate_, " may help");

@@ -1,6 +1,7 @@
 // One optimizer step of a plan, with the checks that a training loop owes its user.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,8 +23,9 @@ class Stepper {
   std::vector<Tensor> gradients() const;
   // Adds the pull of l2_sp, clips these gradients, steps at `factor` times the recipe's learning rate, and
   // forgets them. Throws Error, naming `where` and the tensor, for a gradient that is not finite; nothing has
-  // moved then.
-  void step(std::span<const Tensor> gradients, double factor, const std::string& where);
+  // moved then. `explain` is asked for more to say.
+  void step(std::span<const Tensor> gradients, double factor, const std::string& where,
+            const std::function<std::string()>& explain = {});
 
   // "; classifier.1.weight is not finite": the first such tensor of the network, frozen ones first, or
   // nothing.

@@ -12,6 +12,7 @@
 #include "transfer/batches.h"
 #include "transfer/blend.h"
 #include "transfer/mixing.h"
+#include "transfer/not_finite.h"
 #include "transfer/stepper.h"
 #include "transfer/stopwatch.h"
 
@@ -212,6 +213,8 @@ class Training {
     std::vector<Tensor> truths, sums;
     int64_t labels = 0;
     double weight = 0;
+    std::vector<double> draws = dropout_draws();
+    auto explain = [&] { return place_not_finite(epoch, batches, draws); };
     for (const std::vector<int64_t>& which : batches) {
       truths.push_back(task_.labels(which));
       labels += count_labels(truths.back());
@@ -226,7 +229,7 @@ class Training {
       BatchResult result = graphs_.run(inputs, targets, stepper_);
       double value = result.loss.to(kCpu).item();
       GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
-                  step_ + 1, stepper_.first_not_finite(), "; a lower learning rate than ",
+                  step_ + 1, stepper_.first_not_finite(), explain(), "; a lower learning rate than ",
                   recipe_.learning_rate, " may help");
       right += count_right(result.logits, targets.main_labels());
       if (batches.size() == 1) {
@@ -240,13 +243,40 @@ class Training {
       }
     }
     double factor = schedule_(step_, steps_per_epoch_ * recipe_.epochs);
-    stepper_.step(gradients, factor, str("epoch ", epoch, ", step ", step_ + 1));
+    stepper_.step(gradients, factor, str("epoch ", epoch, ", step ", step_ + 1), explain);
     if (averaged_) averaged_->follow();
     ++step_;
     if (hooks_.after_step) hooks_.after_step(step_);
     means_.add(loss, right, labels);
     means_.highest_rate = std::max(means_.highest_rate, recipe_.learning_rate * factor);
     out_.step_losses.push_back(loss);
+  }
+
+  // Runs the batches of a step that failed once more, with the same masks of the dropouts, and looks at every
+  // module's output and gradient.
+  std::string place_not_finite(int epoch, std::span<const std::vector<int64_t>> batches,
+                               const std::vector<double>& draws) {
+    if (!task_.network) return "";
+    set_dropout_draws(draws);
+    for (const std::vector<int64_t>& which : batches) {
+      auto [inputs, targets] =
+          mixed_batch(task_.inputs(which, epoch), task_.labels(which), recipe_, seed_, epoch, which[0]);
+      if (is_float(inputs.dtype()) && !all_finite(inputs)) return "; the batch's inputs are not finite";
+      std::string found = transfer::place_not_finite(*task_.network, [&, &x = inputs, &labels = targets] {
+        BatchGraph(task_, recipe_).run(x, labels, stepper_);  // a new one's first run is no recording's
+      });
+      if (!found.empty()) return found;
+    }
+    return "";
+  }
+
+  std::vector<double> dropout_draws() const {
+    std::vector<double> out;
+    for (const nn::Dropout* dropout : dropouts_) out.push_back(static_cast<double>(dropout->draws()));
+    return out;
+  }
+  void set_dropout_draws(const std::vector<double>& draws) {
+    for (size_t i = 0; i < draws.size(); ++i) dropouts_[i]->set_draws(static_cast<uint64_t>(draws[i]));
   }
 
   static void add_share(std::vector<Tensor>& sums, std::span<const Tensor> gradients, double share) {
@@ -268,7 +298,7 @@ class Training {
       if (hooks_.checkpoints && step_ > saved_at_) {
         try {
           save();
-        } catch (const DiskError&) {
+        } catch (const Error&) {
           // The reason for the stop is what the caller must hear; the newest state is an older one.
         }
       }
@@ -276,7 +306,14 @@ class Training {
     }
   }
 
+  // A state that is broken must not take the place of one that is not.
   void save() {
+    for (const nn::NamedTensor& t : plan_.moving) {
+      GRAFT_CHECK(!is_float(t.value().dtype()) || all_finite(t.value()), "training: ", t.name,
+                  " is not finite after step ", step_,
+                  ", and no state is kept of it; a lower learning rate than ", recipe_.learning_rate,
+                  " may help");
+    }
     hooks_.checkpoints->save(state());
     saved_at_ = step_;
   }
@@ -327,13 +364,12 @@ TrainingState Training::state() const {
   for (size_t i = 0; averaged_ && i < averaged_->names().size(); ++i)
     add("average/" + averaged_->names()[i], averaged_->tensors()[i]);
   for (size_t i = 0; i < best_.values.size(); ++i) add("best/" + plan_.moving[i].name, best_.values[i]);
-  std::vector<double> draws, epochs;
-  for (const nn::Dropout* dropout : dropouts_) draws.push_back(static_cast<double>(dropout->draws()));
+  std::vector<double> epochs;
   for (const EpochRecord& e : out_.epochs) {
     epochs.insert(epochs.end(), {static_cast<double>(e.epoch), e.learning_rate, e.train_loss,
                                  e.train_accuracy, e.test_loss, e.test_accuracy, e.seconds});
   }
-  add("draws", numbers(draws));
+  add("draws", numbers(dropout_draws()));
   add("epochs", numbers(epochs));
   add("step_losses", numbers(out_.step_losses));
   add("means", numbers({means_.loss, static_cast<double>(means_.right), static_cast<double>(means_.seen),
@@ -370,7 +406,7 @@ void Training::resume() {
                      draws.size() == dropouts_.size(),
                  "checkpoint of step ", state.step, ": its counters are not those of this training");
   out_.step_losses = numbers(state.tensor("step_losses"));
-  for (size_t i = 0; i < draws.size(); ++i) dropouts_[i]->set_draws(static_cast<uint64_t>(draws[i]));
+  set_dropout_draws(draws);
   for (size_t i = 0; i < epochs.size(); i += kEpochNumbers) {
     const double* e = &epochs[i];
     out_.epochs.push_back({static_cast<int>(e[0]), e[1], e[2], e[3], e[4], e[5], e[6]});

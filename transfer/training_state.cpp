@@ -1,5 +1,7 @@
 #include "transfer/training_state.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -17,7 +19,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kEnding = ".checkpoint";
 constexpr const char* kFormat = "1";
-constexpr size_t kKept = 2;
+constexpr std::ptrdiff_t kKept = 2;
 
 std::string name_of(int64_t step) {
   char name[64];
@@ -99,7 +101,10 @@ std::vector<std::string> Checkpoints::files() const {
   for (const std::string& name : names_in(folder_)) {
     if (is_checkpoint(name)) out.push_back((fs::path(folder_) / name).string());
   }
-  std::sort(out.rbegin(), out.rend());
+  // Eight digits or more.
+  std::sort(out.begin(), out.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() > b.size() : a > b;
+  });
   return out;
 }
 
@@ -119,9 +124,13 @@ void Checkpoints::save(const TrainingState& state) {
                              {"graft.step", str(state.step)},
                              {"graft.run", Json(identity_).dump()}});
   since_saved_ = {};
+  // Later states are those that newest() could not read, or were not wanted.
   std::error_code error;
   std::vector<std::string> all = files();
-  for (size_t i = kKept; i < all.size(); ++i) fs::remove(all[i], error);
+  auto own = std::find(all.begin(), all.end(), path);
+  for (auto it = all.begin(); it != all.end(); ++it) {
+    if (it < own || it - own >= kKept) fs::remove(*it, error);
+  }
 }
 
 std::optional<TrainingState> Checkpoints::newest(std::vector<std::string>& notes) const {
@@ -158,8 +167,8 @@ void Checkpoints::remove() noexcept {
 Checkpoints::~Checkpoints() {
   bool held = lock_ != nullptr;
   lock_.reset();
-  std::error_code ignored;
-  if (held) fs::remove(folder_, ignored);  // which leaves a folder alone that holds anything
+  // Which leaves a folder alone that holds anything, and a link to one.
+  if (held) ::rmdir(folder_.c_str());
 }
 
 }  // namespace graft::transfer

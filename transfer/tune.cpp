@@ -4,6 +4,7 @@
 #include <optional>
 #include <tuple>
 
+#include "core/atomic_file.h"
 #include "core/file.h"
 #include "data/table_cells.h"
 #include "data/text_dataset.h"
@@ -25,9 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string prepare_folder(const std::string& out) {
-  std::error_code error;
-  fs::create_directories(out, error);
-  GRAFT_CHECK_AS(DiskError, !error, out, ": cannot be made: ", error.message());
+  make_folders(out);
   std::string path = (fs::path(out) / "model.graft").string();
   require_writable(path);
   return path;
@@ -233,6 +232,7 @@ double rescore(const std::string& path, const Examples& test, const Evaluation& 
 void save_checked(const std::string& path, const Job& job, const Compute& compute, RunResult& result,
                   const OnProgress& on_progress) {
   std::string unchecked = path + ".unchecked";
+  AtomicFile::remove_leftovers(unchecked);
   try {
     if (job.samples == Samples::pictures) {
       save_artefact(unchecked, *job.network, result, job.preprocess);
@@ -240,9 +240,7 @@ void save_checked(const std::string& path, const Job& job, const Compute& comput
       save_artefact(unchecked, *job.network, result, job.text);
     }
     result.artefact_accuracy = rescore(unchecked, *job.test, result.test, compute, on_progress);
-    std::error_code error;
-    fs::rename(unchecked, path, error);
-    GRAFT_CHECK_AS(DiskError, !error, path, ": ", error.message());
+    move_file(unchecked, path);
   } catch (...) {
     std::error_code ignored;
     fs::remove(unchecked, ignored);

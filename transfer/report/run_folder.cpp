@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file.h"
 
@@ -46,6 +47,9 @@ RunFolder choose_run_folder(const std::string& name) {
     fail<DiskError>(printable(folder.path), ": the folder cannot be made (", error.message(),
                     "); name another with --out");
   }
+  fs::path parent = fs::path(folder.path).parent_path();
+  if (folder.created) sync_folder(parent.empty() ? "." : parent.string());
+  for (const char* file : kFiles) AtomicFile::remove_leftovers(folder.file(file));
   folder.replaces = files_of_a_run(folder.path);
   try {
     require_writable(folder.file("metrics.json"));

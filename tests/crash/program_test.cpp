@@ -1,0 +1,203 @@
+// The program whose disk fails or fills up, and which is stopped by signals: what it says, what it leaves,
+// and that it goes on.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "tests/app/program.h"
+#include "tests/crash/traced.h"
+
+using namespace graft;
+using namespace graft::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+const char* const kTune =
+    "tune data --model cifar_resnet20 --strategy scratch --epochs 3 --batch 4 --threads 1 --no-cache "
+    "--checkpoint-every 1 --out ";
+
+std::vector<std::string> words(const std::string& line) {
+  std::vector<std::string> out = {program()};
+  std::istringstream in(line);
+  for (std::string word; in >> word;) out.push_back(word);
+  return out;
+}
+
+// Two classes of small pictures, and what a run on them leaves that nothing disturbs.
+struct Undisturbed {
+  TempDir dir;
+  std::string artefact;
+  Undisturbed() {
+    draw_class(dir / "data/red", 250, 60, 60, 5);
+    draw_class(dir / "data/blue", 60, 60, 250, 5);
+    REQUIRE(graft_in(dir.path(), kTune + std::string("whole")).code == 0);
+    artefact = content(dir / "whole/model.graft");
+  }
+  void check_resumes(const std::string& out) const {
+    Ran rest = graft_in(dir.path(), kTune + out + " --resume");
+    CHECK_MESSAGE(rest.code == 0, rest.err);
+    CHECK(content(dir / (out + "/model.graft")) == artefact);
+    std::set<std::string> left;
+    for (const auto& entry : fs::directory_iterator(dir / out)) left.insert(entry.path().filename().string());
+    CHECK(left == std::set<std::string>{"metrics.json", "model.graft", "report.html"});
+  }
+};
+
+// A run in the background that has saved its first state.
+pid_t started(const Undisturbed& lab, const std::string& out) {
+  pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::string line = str("cd '", lab.dir.path(), "' && exec '", program(), "' ", kTune, out,
+                           " --set epochs=3 >out.txt 2>err.txt");
+    ::execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
+    ::_exit(127);
+  }
+  for (int i = 0; i < 3000 && !fs::exists(lab.dir / (out + "/checkpoints/step-00000001.checkpoint")); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  return child;
+}
+
+int end_of(pid_t child) {
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "program: a disk that fails at whatever file is exit 74 with path and reason, and the run goes on") {
+  if (program().empty() || !can_trace()) return;
+  Undisturbed lab;
+  struct Fault {
+    const char *call, *file;  // the first such call for a file whose path has this in it
+    int error;
+  };
+  for (const Fault& fault : std::vector<Fault>{{"pwrite64", "step-00000003.checkpoint", ENOSPC},
+                                               {"pwrite64", "step-00000001.checkpoint", EDQUOT},
+                                               {"fsync", "step-00000002.checkpoint", EIO},
+                                               {"rename", "step-00000002.checkpoint", EROFS},
+                                               {"pwrite64", "model.graft", ENOSPC},
+                                               {"fsync", "model.graft", EIO},
+                                               {"pwrite64", "report.html", ENOSPC},
+                                               {"openat", "metrics.json", EACCES}}) {
+    INFO(fault.call << " of " << fault.file << ": " << std::string(std::strerror(fault.error)));
+    std::string out = str("run-", fault.call, "-", fault.file, fault.error);
+    bool hit = false;
+    // Files are probed first, before there is anything to lose: that is not meant.
+    bool trained = std::string(fault.file).starts_with("step");
+    Traced run = traced_program(words(kTune + out), lab.dir.path(), [&](const Call& call, int64_t) {
+      trained = trained || call.path.find("checkpoints/") != std::string::npos;
+      bool now = !hit && trained && to_text(call).starts_with(str(fault.call, " ")) &&
+                 call.path.find(out + "/") != std::string::npos &&
+                 call.path.find(fault.file) != std::string::npos;
+      hit = hit || now;
+      return now ? Act{Act::Kind::fail, fault.error} : Act{};
+    });
+    CHECK(hit);
+    std::string said = content(lab.dir / "err.txt");
+    CHECK_MESSAGE(run.code == 74, said);
+    CHECK_MESSAGE(said.find(std::strerror(fault.error)) != std::string::npos, said);
+    CHECK_MESSAGE(said.find(fault.file) != std::string::npos, said);
+    lab.check_resumes(out);
+  }
+}
+
+TEST_CASE("program: killed at calls of every kind, it goes on to the same bytes and clears up") {
+  if (program().empty() || !can_trace()) return;
+  Undisturbed lab;
+  for (auto [name, file] : {std::pair{"pwrite64", "step-00000002"},
+                            {"rename", "step-00000004"},
+                            {"unlink", "step-00000001"},
+                            {"pwrite64", "model.graft"},
+                            {"rename", "unchecked"},
+                            {"unlink", "step-00000006"},
+                            {"rename", "metrics.json"}}) {
+    INFO(name << " of " << file);
+    std::string out = str("run-", name, "-", file), wanted = str(name, " "), path = file;
+    Traced run = traced_program(words(kTune + out), lab.dir.path(), [&](const Call& call, int64_t) {
+      bool now = to_text(call).starts_with(wanted) && call.path.find(out + "/") != std::string::npos &&
+                 call.path.find(path) != std::string::npos;
+      return Act{!now ? Act::Kind::let : is_write(call) ? Act::Kind::kill_within : Act::Kind::kill_before};
+    });
+    CHECK(run.killed);
+    lab.check_resumes(out);
+  }
+}
+
+TEST_CASE(
+    "program: SIGINT, SIGTERM and SIGHUP leave a state to go on from; SIGSTOP and SIGCONT are nothing") {
+  if (program().empty()) return;
+  Undisturbed lab;
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    INFO("signal " << signal);
+    std::string out = str("signal", signal);
+    pid_t child = started(lab, out);
+    ::kill(child, signal);
+    CHECK(end_of(child) == 128 + signal);
+    std::string said = content(lab.dir / "err.txt");
+    CHECK_MESSAGE(said.find("stopped (") != std::string::npos, said);
+    CHECK_MESSAGE(said.find(str("--out ", out, " --resume")) != std::string::npos, said);
+    lab.check_resumes(out);
+  }
+  pid_t child = started(lab, "paused");
+  ::kill(child, SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  ::kill(child, SIGCONT);
+  CHECK(end_of(child) == 0);
+  CHECK(content(lab.dir / "paused/model.graft") == lab.artefact);
+
+  // nohup's word is kept.
+  child = ::fork();
+  if (child == 0) {
+    std::signal(SIGHUP, SIG_IGN);
+    ::_exit(end_of([&] {
+      pid_t inner = started(lab, "nohup");
+      ::kill(inner, SIGHUP);
+      return inner;
+    }()));
+  }
+  CHECK(end_of(child) == 0);
+  CHECK(content(lab.dir / "nohup/model.graft") == lab.artefact);
+}
+
+TEST_CASE("program: two runs in one folder, one folder that goes away, and names that are hard to spell") {
+  if (program().empty()) return;
+  Undisturbed lab;
+  pid_t first = started(lab, "shared");
+  ::kill(first, SIGSTOP);
+  check_complaint(graft_in(lab.dir.path(), kTune + std::string("shared --resume")), 74,
+                  {"shared", "another run"});
+  ::kill(first, SIGCONT);
+  CHECK(end_of(first) == 0);
+  CHECK(content(lab.dir / "shared/model.graft") == lab.artefact);
+
+  first = started(lab, "gone");
+  ::kill(first, SIGSTOP);
+  fs::remove_all(lab.dir / "gone");
+  ::kill(first, SIGCONT);
+  CHECK(end_of(first) == 74);
+  std::string said = content(lab.dir / "err.txt");
+  CHECK_MESSAGE(said.find("gone") != std::string::npos, said);
+  CHECK_MESSAGE(said.find("No such file") != std::string::npos, said);
+
+  fs::create_directory(lab.dir / "far away");
+  fs::create_directory_symlink(lab.dir / "far away", lab.dir / "link");
+  for (const std::string& out : {std::string("\xc3\xa4 b/\xe6\xb0\xb4"), std::string("link")}) {
+    INFO(out);
+    fs::create_directories((lab.dir / out) + "/.");
+    Ran ran = graft_in(lab.dir.path(), str(kTune, "'", out, "'"), "umask 077;");
+    CHECK_MESSAGE(ran.code == 0, ran.err);
+    CHECK(content(lab.dir / (out + "/model.graft")) == lab.artefact);
+  }
+  CHECK(fs::is_symlink(lab.dir / "link"));
+}

@@ -1,0 +1,19 @@
+// Where numbers break: the place at which a value first became infinite or NaN.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "nn/module.h"
+
+namespace graft::transfer {
+
+// Of a float tensor on any device.
+bool all_finite(const Tensor& tensor);
+
+// Looks on while `forward_and_backward` runs a batch through the network once more. "; the output of
+// layer1.0.conv2 is the first that is not finite", or "; the gradient is finite behind layer1.0.bn2 and not
+// before it"; nothing where all outputs and their gradients are finite.
+std::string place_not_finite(nn::Module& network, const std::function<void()>& forward_and_backward);
+
+}  // namespace graft::transfer
