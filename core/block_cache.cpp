@@ -1,11 +1,27 @@
 #include "core/block_cache.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 
 #include "core/error.h"
 
 namespace graft {
+namespace {
+
+std::atomic<int64_t> requests_until_refusal{-1};
+
+bool is_refused() {
+  // Mostly one look at a number that nobody changes.
+  return requests_until_refusal.load(std::memory_order_relaxed) >= 0 &&
+         requests_until_refusal.fetch_sub(1) == 0;
+}
+
+}  // namespace
+
+void refuse_request(int64_t number) {
+  requests_until_refusal = number;
+}
 
 int64_t size_class(int64_t bytes) {
   if (bytes <= 64) return 64;
@@ -16,12 +32,13 @@ int64_t size_class(int64_t bytes) {
 
 void* BlockCache::take(int64_t bytes) {
   int64_t reserved = size_class(bytes);
+  bool refused = is_refused();
   {
     std::lock_guard lock(mutex_);
     use_.current += bytes;
     use_.peak = std::max(use_.peak, use_.current);
     auto found = free_.find(reserved);
-    if (found != free_.end() && !found->second.empty()) {
+    if (!refused && found != free_.end() && !found->second.empty()) {
       void* block = found->second.back();
       found->second.pop_back();
       cached_ -= reserved;
@@ -29,11 +46,7 @@ void* BlockCache::take(int64_t bytes) {
       return block;
     }
   }
-  void* block = source_.take(reserved);
-  if (!block) {
-    release();
-    block = source_.take(reserved);
-  }
+  void* block = refused ? nullptr : new_block(reserved);
   if (!block) {
     std::lock_guard lock(mutex_);
     use_.current -= bytes;
@@ -42,6 +55,14 @@ void* BlockCache::take(int64_t bytes) {
   }
   source_.lend(block, bytes, reserved);
   return block;
+}
+
+// Null where there is none even without what is cached.
+void* BlockCache::new_block(int64_t reserved) {
+  void* block = source_.take(reserved);
+  if (block) return block;
+  release();
+  return source_.take(reserved);
 }
 
 void BlockCache::give(void* block, int64_t bytes) {

@@ -32,6 +32,10 @@ class BlockSource {
 // training loop that allocates the same shapes every step is served from the cache without asking the system.
 int64_t size_class(int64_t bytes);
 
+// For tests of what happens when memory runs out: of the requests to all caches from now on, the one with
+// this number, counted from 0, is refused as if there was none left. Negative: none is.
+void refuse_request(int64_t number);
+
 class BlockCache {
  public:
   explicit BlockCache(BlockSource& source) : source_(source) {}
@@ -47,6 +51,7 @@ class BlockCache {
   void reset_peak();
 
  private:
+  void* new_block(int64_t reserved);
   BlockSource& source_;
   std::mutex mutex_;
   std::map<int64_t, std::vector<void*>> free_;  // by size class

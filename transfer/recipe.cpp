@@ -185,7 +185,8 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
   };
   require(r.epochs >= 1, "epochs", r.epochs, "at least 1");
   require(r.batch >= 1, "batch", r.batch, "at least 1");
-  require(r.learning_rate >= 0, "learning_rate", r.learning_rate, "0 or more");
+  require(r.learning_rate >= 0 && std::isfinite(r.learning_rate), "learning_rate", r.learning_rate,
+          "0 or more, and finite");
   require(r.body_lr_scale >= 0, "body_lr_scale", r.body_lr_scale, "0 or more");
   require(r.layer_decay > 0 && r.layer_decay <= 1, "layer_decay", r.layer_decay, "above 0, up to 1");
   require(r.accumulate >= 1, "accumulate", r.accumulate, "at least 1");

@@ -27,6 +27,14 @@ void check_sets(const Examples& train, const Examples& test) {
                  "retrain: training and test samples have different classes");
   GRAFT_CHECK_AS(DataError, train.size() > 0, "retrain: no training samples");
   GRAFT_CHECK_AS(DataError, test.size() > 0, "retrain: no test samples");
+  auto count = static_cast<int64_t>(classes);
+  for (const Labelled* all : {&train.labelled(), &test.labelled()}) {
+    for (size_t i = 0; count > 0 && i < all->labels.size(); ++i) {
+      GRAFT_CHECK_AS(DataError, all->labels[i] >= 0 && all->labels[i] < count,
+                     "retrain: ", printable(all->files[i]), " has label ", all->labels[i], "; there are ",
+                     count, " classes, counted from 0");
+    }
+  }
 }
 
 // One run's parts, in the order in which they are made.
