@@ -61,7 +61,7 @@ void check_throws(const std::function<void()>& f, const std::vector<std::string>
   } catch (const E& e) {
     for (const std::string& part : parts) {
       CHECK_MESSAGE(std::string(e.what()).find(part) != std::string::npos,
-                    "\"" << e.what() << "\" lacks \"" << part << "\"");
+                    "\"" << std::string(e.what()) << "\" lacks \"" << part << "\"");
     }
   }
 }
