@@ -208,7 +208,8 @@ footer { color: var(--muted); font-size: 13px; margin-top: 22px; }
   .wall { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px 12px; }
   .wall.small { grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }
   .confusion td { min-width: 42px; height: 38px; }
-  .confusion thead th { max-width: 56px; font-size: 11.5px; }
+  .confusion thead th { writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
+    white-space: nowrap; max-height: 150px; overflow: hidden; padding: 4px 0 0; font-size: 11.5px; }
   .confusion tbody th { max-width: 92px; font-size: 12px; }
   .top .where { display: none; }
 }
