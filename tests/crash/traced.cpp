@@ -115,6 +115,8 @@ class Tracer {
   void enter() {
     user_regs_struct registers{};
     ::ptrace(PTRACE_GETREGS, child_, nullptr, &registers);
+    is_known_ = known(static_cast<long>(registers.orig_rax)) != nullptr;
+    if (!is_known_) return;
     Call call = seen(registers);
     act_ = decide_ ? decide_(call, static_cast<int64_t>(out_.calls.size())) : Act{};
     using Kind = Act::Kind;
@@ -127,6 +129,7 @@ class Tracer {
   }
 
   void leave() {
+    if (!is_known_) return;
     user_regs_struct registers{};
     ::ptrace(PTRACE_GETREGS, child_, nullptr, &registers);
     using Kind = Act::Kind;
@@ -148,7 +151,6 @@ class Tracer {
     call.number = static_cast<long>(registers.orig_rax);
     call.completed = report_.completed;
     const Known* k = known(call.number);
-    if (!k) return call;
     if (k->path >= 0) call.path = text_of(child_, a.value[k->path]);
     if (k->target >= 0) call.target = text_of(child_, a.value[k->target]);
     if (k->on_descriptor) {
@@ -166,7 +168,8 @@ class Tracer {
   pid_t child_;
   const Report& report_;
   const Decide& decide_;
-  bool inside_ = false;  // of a call
+  bool inside_ = false;    // of a call
+  bool is_known_ = false;  // that one
   Act act_;
   std::map<int, std::string> opened_;
   Traced out_;

@@ -10,7 +10,8 @@
 
 namespace graft::test {
 
-// A system call as the work made it.
+// A system call about files as the work made it. Others (memory, time, signals) change nothing that is stored
+// and differ from run to run; they are not looked at.
 struct Call {
   long number = -1;          // SYS_pwrite64, ...
   std::string path, target;  // the file that it is about; of a rename also the new name
