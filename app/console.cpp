@@ -82,6 +82,10 @@ void prepare_process() {
   if (::sigaction(SIGHUP, nullptr, &given) == 0 && given.sa_handler != SIG_IGN) install(SIGHUP, note_signal);
 }
 
+int noted_signal() {
+  return pending_signal;
+}
+
 void say(const std::string& line) {
   std::string text = line + "\n";
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) output_failed = true;

@@ -21,6 +21,8 @@ struct Interrupted {
 // their numbers; a full disk or a closed pipe becomes an error instead of a signal; SIGINT, SIGTERM and
 // SIGHUP are noted (the second ends at once).
 void prepare_process();
+// The signal that was noted; 0: none.
+int noted_signal();
 
 // A line of results, on standard output.
 void say(const std::string& line);

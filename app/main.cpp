@@ -4,6 +4,7 @@
 
 #include "app/command.h"
 #include "app/console.h"
+#include "app/team.h"
 #include "core/error.h"
 #include "core/nearest.h"
 #include "core/version.h"
@@ -93,15 +94,19 @@ int parse_and_run(int argc, char** argv, std::string& command_name) {
     }
     fail<UsageError>(e.what(), "; see graft ", command_name, command_name.empty() ? "" : " ", "--help");
   }
+  join_team(command_name);
   int code = action();
   require_said();
+  leave_team();
   return code;
 }
 
+// The exit code; what went wrong is told.
 int run(int argc, char** argv) {
   std::string name;
   auto complain = [&](std::string_view message) {
-    std::string line = str("graft", name.empty() ? "" : " ", name, ": ", message, "\n");
+    let_the_leader_speak();
+    std::string line = str("graft", name.empty() ? "" : " ", name, ": ", speaker(), message, "\n");
     std::fwrite(line.data(), 1, line.size(), stderr);
   };
   try {
@@ -126,5 +131,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   graft::app::prepare_process();
-  return graft::app::run(argc, argv);
+  int code = graft::app::run(argc, argv);
+  if (code != 0) graft::app::end_team(code);
+  return code;
 }

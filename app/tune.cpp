@@ -5,6 +5,7 @@
 
 #include "app/command.h"
 #include "app/console.h"
+#include "app/team.h"
 #include "core/error.h"
 #include "nn/models/registry.h"
 #include "core/file.h"
@@ -51,6 +52,7 @@ struct Tune {
                    const std::string& help);
   void add_table_options(CLI::App& command);
   void read_recipe();
+  int follow();
   void leave_report(const transfer::RunResult& result, const transfer::report::RunFolder& folder) const;
 };
 
@@ -188,10 +190,20 @@ void Tune::leave_report(const transfer::RunResult& result, const transfer::repor
   write_file(folder.file("metrics.json"), transfer::report::tune_json(result));
 }
 
+// What a process does whose leader tells and writes everything.
+int Tune::follow() {
+  common.json.clear();
+  common.apply();
+  transfer::tune(options);
+  return 0;
+}
+
 int Tune::run() {
   options.cache = !no_cache;
   options.compute = compute.take();
+  options.team = team();
   read_recipe();
+  if (!leads()) return follow();
   common.apply();
   transfer::report::RunFolder folder = transfer::report::choose_run_folder(options.out);
   options.out = folder.path;

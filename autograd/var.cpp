@@ -3,6 +3,7 @@
 #include <atomic>
 #include <queue>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "kernels/binary.h"
 
@@ -46,6 +47,27 @@ Tensor sum(const Tensor& a, const Tensor& b) {
   Tensor out = a.empty_like();
   kernels::add(a, b, out);
   return out;
+}
+
+// How many gradients each leaf will get when the tape is walked back from `last`.
+std::unordered_map<Node*, int64_t> count_gradients_of_leaves(Node* last) {
+  std::unordered_map<Node*, int64_t> counts;
+  std::unordered_set<Node*> seen{last};
+  std::vector<Node*> to_visit{last};
+  if (!last->backward) ++counts[last];
+  while (!to_visit.empty()) {
+    Node* node = to_visit.back();
+    to_visit.pop_back();
+    for (const std::shared_ptr<Node>& input : node->inputs) {
+      if (!input || !input->needs_grad) continue;
+      if (!input->backward) {
+        ++counts[input.get()];
+      } else if (seen.insert(input.get()).second) {
+        to_visit.push_back(input.get());
+      }
+    }
+  }
+  return counts;
 }
 
 }  // namespace
@@ -115,7 +137,7 @@ Var record_no_grad(const char* op, Tensor out, const std::vector<Var>& inputs) {
   return record(op, std::move(out), {}, {});
 }
 
-void backward(const Var& loss, const Tensor& dy) {
+void backward(const Var& loss, const Tensor& dy, const LeafDone& leaf_done) {
   GRAFT_CHECK(loss.needs_grad(), "backward: nothing that requires a gradient leads to this value");
   GRAFT_CHECK(dy.defined() || loss.value().numel() == 1, "backward: ", loss.shape(),
               " is not a scalar; give the gradient to start from");
@@ -128,10 +150,17 @@ void backward(const Var& loss, const Tensor& dy) {
   std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(older)> ready(
       older);
   std::unordered_map<Node*, Tensor> pending;  // gradients of nodes not yet reached
+  std::unordered_map<Node*, int64_t> to_come;
+  if (leaf_done) to_come = count_gradients_of_leaves(loss.node_.get());
 
   auto deliver = [&](const std::shared_ptr<Node>& node, const Tensor& grad) {
     if (!node->backward) {
       node->grad = node->grad.defined() ? sum(node->grad, grad) : grad;
+      if (leaf_done && --to_come[node.get()] == 0) {
+        Var leaf;
+        leaf.node_ = node;
+        leaf_done(leaf);
+      }
       return;
     }
     auto [at, first] = pending.try_emplace(node.get(), grad);

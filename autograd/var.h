@@ -21,6 +21,10 @@ namespace detail {
 struct Node;
 }
 
+class Var;
+// Told of a leaf whose gradient nothing more will be added to.
+using LeafDone = std::function<void(const Var& leaf)>;
+
 class Var {
  public:
   Var() = default;
@@ -51,10 +55,11 @@ class Var {
   const char* op() const;
 
   friend bool operator==(const Var& a, const Var& b) { return a.node_ == b.node_; }  // identity, not value
+  const void* id() const { return node_.get(); }  // the same for equal Vars alone, while they live
 
  private:
   friend Var record(const char*, Tensor, std::vector<Var>, BackwardFn);
-  friend void backward(const Var&, const Tensor&);
+  friend void backward(const Var&, const Tensor&, const LeafDone&);
   std::shared_ptr<detail::Node> node_;
 };
 
@@ -64,8 +69,10 @@ Var record(const char* op, Tensor out, std::vector<Var> inputs, BackwardFn backw
 Var record_no_grad(const char* op, Tensor out, const std::vector<Var>& inputs);
 
 // Walks the tape from `loss` back to the leaves, newest node first, and adds to each leaf's gradient. Without
-// dy the loss must be a scalar, and dy is 1. The tape below `loss` is freed on the way.
-void backward(const Var& loss, const Tensor& dy = {});
+// dy the loss must be a scalar, and dy is 1. The tape below `loss` is freed on the way. leaf_done is called
+// once for each leaf that gets a gradient, in the order in which they become final, while the walk goes on:
+// who sends gradients elsewhere can send these already. It must change neither Vars nor tensors of the tape.
+void backward(const Var& loss, const Tensor& dy = {}, const LeafDone& leaf_done = {});
 
 // While one is alive on this thread, ops record nothing.
 class NoGrad {

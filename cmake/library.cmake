@@ -21,7 +21,7 @@ set_property(SOURCE ${light} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release,
 add_library(graft STATIC ${sources})
 add_library(graft::graft ALIAS graft)
 target_link_libraries(graft PRIVATE $<BUILD_INTERFACE:graft_options> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
-                      utf8proc::utf8proc PUBLIC Threads::Threads ZLIB::ZLIB)
+                      utf8proc::utf8proc ${CMAKE_DL_LIBS} PUBLIC Threads::Threads ZLIB::ZLIB)
 target_include_directories(graft PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/graft>)
 target_include_directories(graft SYSTEM PRIVATE ${GRAFT_STB_INCLUDE})
 target_compile_features(graft PUBLIC cxx_std_20)

@@ -29,6 +29,11 @@ inline std::string cpu() {
 inline std::string cache() {
   return get("GRAFT_CACHE");
 }
+// GRAFT_MPI_PLUGIN: the file libgraft_mpi.so, which is loaded where mpirun started several processes; unset,
+// it is looked for beside the program and in ../lib/graft.
+inline std::string mpi_plugin() {
+  return get("GRAFT_MPI_PLUGIN");
+}
 // GRAFT_PARITY: folder of full-size references that tests/parity/torchvision_parity.sh writes; unset, that
 // test is skipped.
 inline std::string parity() {

@@ -12,7 +12,8 @@ Var in_loss_type(const Var& logits) {
 
 }  // namespace
 
-BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Stepper& stepper) {
+BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
+                            const LeafDone& leaf_done) {
   if (!x_.defined()) x_ = Tensor::empty(inputs.shape(), inputs.dtype(), task_.device);
   feed(x_, inputs);
   loss_.feed(targets);
@@ -20,7 +21,7 @@ BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Steppe
     stepper.forget_gradients();
     Var logits = in_loss_type(task_.logits(Var(x_)));
     Var loss = loss_.of(logits);
-    backward(loss);
+    backward(loss, {}, task_.device.is_cuda() ? LeafDone() : leaf_done);
     std::vector<Tensor> out = stepper.gradients();
     out.insert(out.begin(), {loss.value(), logits.value()});
     return out;
@@ -28,9 +29,11 @@ BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Steppe
   return {results[0], results[1], std::span(results).subspan(2)};
 }
 
-BatchResult BatchGraphs::run(const Tensor& inputs, const Targets& targets, Stepper& stepper) {
+BatchResult BatchGraphs::run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
+                             const LeafDone& leaf_done) {
   if (!task_.recordable) graphs_.clear();
-  return graphs_.try_emplace(inputs.dim(0), task_, recipe_).first->second.run(inputs, targets, stepper);
+  BatchGraph& graph = graphs_.try_emplace(inputs.dim(0), task_, recipe_).first->second;
+  return graph.run(inputs, targets, stepper, leaf_done);
 }
 
 }  // namespace graft::transfer

@@ -23,8 +23,10 @@ class BatchGraph {
   BatchGraph(const Task& task, const Recipe& recipe)
       : task_(task), loss_(task, recipe), graph_(task.device) {}
 
-  // Inputs and targets are on the CPU. Valid until the next run.
-  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper);
+  // Inputs and targets are on the CPU. Valid until the next run. leaf_done is for backward; it is told
+  // nothing where steps are recorded, for it would not hear of them when they are played.
+  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
+                  const LeafDone& leaf_done = {});
 
  private:
   const Task& task_;
@@ -38,7 +40,8 @@ class BatchGraph {
 class BatchGraphs {
  public:
   BatchGraphs(const Task& task, const Recipe& recipe) : task_(task), recipe_(recipe) {}
-  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper);
+  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
+                  const LeafDone& leaf_done = {});
   // Call where another set of tensors trains from now on: recordings would go on without them.
   void forget() { graphs_.clear(); }
 

@@ -57,15 +57,21 @@ std::vector<Tensor> compute(nn::Headed& network, const Examples& set, const Feat
   std::vector<int64_t> order = scoring_order(set);
   std::vector<Tensor> out;
   int64_t total = set.size() * (options.views + 1);
+  // A member without a batch of its own asks the first one how long a row is, as everybody must know.
+  Team* team = options.team;
+  bool idle = team && team->rank() * kScoreBatch >= set.size();
   for (int view = 0; view <= options.views; ++view) {
     Tensor features;
     for (int64_t begin = 0; begin < set.size(); begin += kScoreBatch) {
       int64_t end = std::min(set.size(), begin + kScoreBatch);
+      bool own = !team || begin / kScoreBatch % team->size() == team->rank();
+      if (!own && !(idle && begin == 0)) continue;
       std::span<const int64_t> batch(order.data() + begin, static_cast<size_t>(end - begin));
       Tensor inputs =
           view == 0 ? set.inputs(batch) : set.augmented(batch, options.seed, static_cast<uint64_t>(view));
       Tensor pooled = network.features(network.taken(inputs)).value().to(kCpu).to(DType::f32);
-      if (!features) features = Tensor::empty({set.size(), pooled.dim(1)});
+      if (!features) features = Tensor::zeros({set.size(), pooled.dim(1)});
+      if (!own) break;
       scatter_rows(pooled, batch, features);
       if (on_progress) {
         int64_t done = view * set.size() + end;
@@ -75,9 +81,19 @@ std::vector<Tensor> compute(nn::Headed& network, const Examples& set, const Feat
                      .items_per_second = static_cast<double>(done) / watch.seconds()});
       }
     }
+    if (team) sum(*team, features);
     out.push_back(features);
   }
   return out;
+}
+
+// What the leader found in its cache, or that it found nothing.
+void share_views(Team& team, Features& features) {
+  double count[] = {static_cast<double>(features.views.size())};
+  broadcast(team, count);
+  features.views.resize(static_cast<size_t>(count[0]));
+  for (Tensor& view : features.views) view = broadcast(team, view);
+  features.from_cache = !features.views.empty();
 }
 
 }  // namespace
@@ -111,21 +127,22 @@ std::string cache_folder() {
 Features features_of(nn::Headed& network, const Examples& set, const FeatureOptions& options,
                      const OnProgress& on_progress) {
   Features out;
-  std::string folder = options.cache ? cache_folder() : "";
-  if (folder.empty()) {
-    out.views = compute(network, set, options, on_progress);
-    return out;
+  bool keeps = options.cache && (!options.team || options.team->leads());
+  std::string folder = keeps ? cache_folder() : "", key, path;
+  if (!folder.empty()) {
+    key = feature_key(network, set, options);
+    path = folder + "/" + key + ".safetensors";
+    try {
+      out.views = read_cache(path, key, set, options.views);
+      out.from_cache = !out.views.empty();
+    } catch (const Error& e) {
+      out.note = str("cached features were computed anew: ", e.what());
+    }
   }
-  std::string key = feature_key(network, set, options);
-  std::string path = folder + "/" + key + ".safetensors";
-  try {
-    out.views = read_cache(path, key, set, options.views);
-    out.from_cache = !out.views.empty();
-  } catch (const Error& e) {
-    out.note = str("cached features were computed anew: ", e.what());
-  }
+  if (options.team) share_views(*options.team, out);
   if (out.from_cache) return out;
   out.views = compute(network, set, options, on_progress);
+  if (folder.empty()) return out;
   try {
     write_cache(path, key, out.views);
   } catch (const DiskError& e) {

@@ -3,6 +3,7 @@
 
 #include "nn/models/classifier.h"
 #include "transfer/pictures.h"
+#include "transfer/team.h"
 
 namespace graft::transfer {
 
@@ -11,6 +12,7 @@ struct FeatureOptions {
   int views = 0;             // augmented views beside the plain one
   uint64_t seed = 0;         // of those views
   bool cache = true;         // keep in and take from the folder env::cache(); false: only in memory
+  Team* team = nullptr;      // divides the work; the leader alone reads and writes the cache
 };
 
 struct Features {

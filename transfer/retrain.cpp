@@ -74,6 +74,7 @@ class Run {
     Snapshot before(the_plan);
     before_ = &before;
     weights_before_ = weights_sha256(network_);
+    if (team()) require_same_job();
 
     bool cached = options_.strategy.kind == Strategy::Kind::head && recipe_.cached_features;
     GRAFT_CHECK_AS(UsageError, !cached || options_.rules.empty(),
@@ -85,6 +86,7 @@ class Run {
     if (options_.feature_maps) result_.feature_maps.before = map_features();
     Trained trained = cached ? train_on_features(the_plan) : train_on_samples(the_plan);
 
+    if (team()) require_same(*team(), "the trained weights", weights_sha256(network_));
     result_.certificate = before.certify();
     require_intact(result_.certificate);
     result_.moved = before.distances();
@@ -103,6 +105,13 @@ class Run {
   }
 
  private:
+  Team* team() const { return options_.hooks.team; }
+
+  void require_same_job() const {
+    require_same(*team(), "the processor level", std::string(to_text(kernels::cpu_level())));
+    for (const auto& [key, value] : identity()) require_same(*team(), key, value);
+  }
+
   // The certificate is of the weights as they were trained beside; only now the updates become a part of
   // them.
   void merge_updates() {
@@ -128,6 +137,7 @@ class Run {
     out["model"] = options_.model;
     out["strategy"] = to_text(options_.strategy);
     out["seed"] = str(options_.seed);
+    out["processes"] = str(team() ? team()->size() : 1);
     out["device"] = options_.compute.device.is_cuda() ? "cuda" : "cpu";
     out["precision"] = to_text(options_.compute.precision);
     out["classes"] = str(train_->labelled().classes.size());
@@ -138,7 +148,8 @@ class Run {
 
   Trained train_on_features(const Plan& the_plan) {
     const Recipe& recipe = recipe_;
-    FeatureOptions how{.architecture = options_.model, .seed = options_.seed, .cache = options_.cache};
+    FeatureOptions how{
+        .architecture = options_.model, .seed = options_.seed, .cache = options_.cache, .team = team()};
     HeadData data;
     Stopwatch features_watch;
     auto featured = [&](const Examples& set) {
@@ -156,10 +167,12 @@ class Run {
     }
 
     Stopwatch train_watch;
+    Hooks hooks = options_.hooks;  // a head on features takes so little that each member solves it alone
+    hooks.team = nullptr;
     Trained trained =
         network_.linear_head()
-            ? train_head(network_, data, recipe, options_.seed, options_.hooks, on_progress_)
-            : train_deep_head(network_, the_plan, data, recipe, options_.seed, options_.hooks, on_progress_);
+            ? train_head(network_, data, recipe, options_.seed, hooks, on_progress_)
+            : train_deep_head(network_, the_plan, data, recipe, options_.seed, hooks, on_progress_);
     result_.seconds.train = train_watch.seconds();
     Stopwatch evaluate_watch;
     result_.test = evaluation_of(logits_from(data.test.features), test_.labelled());
@@ -195,7 +208,8 @@ class Run {
   // What the strategy head would do: its solution is where the other tensors start to move from. A random
   // head would send large gradients into them first.
   void solve_head() {
-    FeatureOptions how{.architecture = options_.model, .seed = options_.seed, .cache = options_.cache};
+    FeatureOptions how{
+        .architecture = options_.model, .seed = options_.seed, .cache = options_.cache, .team = team()};
     Stopwatch watch;
     HeadData data;
     data.train = {train_->labelled(), features_of(network_, *train_, how, on_progress_)};
@@ -279,7 +293,7 @@ class Run {
     double evaluate_seconds = 0;
     auto score = [&](const Examples& set) {
       Stopwatch watch;
-      Evaluation out = evaluate(network_, set, on_progress_);
+      Evaluation out = evaluate(network_, set, on_progress_, "evaluate", team());
       evaluate_seconds += watch.seconds();
       return out;
     };
@@ -312,9 +326,10 @@ class Run {
 
     Checkpoints* checkpoints = options_.hooks.checkpoints;
     if (checkpoints) checkpoints->begin(identity());
-    bool goes_on = checkpoints && options_.hooks.go_on && checkpoints->any();
+    double goes_on[] = {checkpoints && options_.hooks.go_on && checkpoints->any() ? 1.0 : 0.0};
+    if (team()) broadcast(*team(), goes_on);
     // A training that goes on has its head, but the finder must start where it did.
-    if (starts_with_head() && (!goes_on || options_.find_rate)) solve_head();
+    if (starts_with_head() && (goes_on[0] == 0 || options_.find_rate)) solve_head();
     network_.train();
     if (options_.find_rate) look_for_rate(task, the_plan);
     Stopwatch train_watch;
@@ -360,6 +375,8 @@ class Run {
                                   validation_->size(), " validation ",
                                   validation_->samples() == Samples::pictures ? "pictures" : "texts"));
     }
+    if (team()) result_.notes.push_back(str(team()->size(), " processes trained together"));
+    result_.receipt["processes"] = str(team() ? team()->size() : 1);
     result_.receipt["seed"] = str(options_.seed);
     result_.receipt["threads"] = str(threads());
     result_.receipt["cpu_level"] = std::string(to_text(kernels::cpu_level()));

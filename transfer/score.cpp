@@ -60,15 +60,16 @@ Evaluation evaluation_of(const Tensor& logits, const Labelled& set) {
 }
 
 Tensor logits_of(nn::Headed& network, const Examples& set, const OnProgress& on_progress,
-                 const std::string& phase) {
+                 const std::string& phase, Team* team) {
   NoGrad no_grad;
   EvaluationMode mode(network);
   Stopwatch watch;
-  Tensor out = Tensor::empty({set.size(), network.classes()}, network.dtype());
+  Tensor out = Tensor::zeros({set.size(), network.classes()}, network.dtype());
   std::vector<int64_t> order = scoring_order(set);
   for (int64_t begin = 0; begin < set.size(); begin += kScoreBatch) {
     int64_t end = std::min(set.size(), begin + kScoreBatch);
     std::span<const int64_t> batch(order.data() + begin, static_cast<size_t>(end - begin));
+    if (team && begin / kScoreBatch % team->size() != team->rank()) continue;
     Tensor logits = network.forward(network.taken(set.inputs(batch))).value();
     scatter_rows(logits.to(kCpu).to(out.dtype()), batch, out);
     if (on_progress) {
@@ -78,6 +79,7 @@ Tensor logits_of(nn::Headed& network, const Examples& set, const OnProgress& on_
                    .items_per_second = static_cast<double>(end) / watch.seconds()});
     }
   }
+  if (team) sum(*team, out);
   return out;
 }
 
@@ -139,10 +141,10 @@ Evaluation evaluate_targets(nn::Headed& network, const Examples& set, const OnPr
 }  // namespace
 
 Evaluation evaluate(nn::Headed& network, const Examples& set, const OnProgress& on_progress,
-                    const std::string& phase) {
+                    const std::string& phase, Team* team) {
   Evaluation out = set.labelled().classes.empty()
                        ? evaluate_targets(network, set, on_progress, phase)
-                       : evaluation_of(logits_of(network, set, on_progress, phase), set.labelled());
+                       : evaluation_of(logits_of(network, set, on_progress, phase, team), set.labelled());
   out.samples = set.samples();
   return out;
 }

@@ -18,6 +18,7 @@ class Stepper {
   // weight_decay. With l2_sp, what is not fresh is drawn to where it stands now instead of decaying.
   Stepper(const Plan& plan, const Recipe& recipe);
 
+  const std::vector<Var>& parameters() const { return parameters_; }
   void forget_gradients();
   // The gradients that backward() left, in the order of the parameters; undefined where there is none.
   std::vector<Tensor> gradients() const;

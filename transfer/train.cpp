@@ -11,10 +11,12 @@
 #include "transfer/batch_graph.h"
 #include "transfer/batches.h"
 #include "transfer/blend.h"
+#include "transfer/gradient_sum.h"
 #include "transfer/mixing.h"
 #include "transfer/not_finite.h"
 #include "transfer/stepper.h"
 #include "transfer/stopwatch.h"
+#include "transfer/team_training.h"
 
 namespace graft::transfer {
 namespace {
@@ -60,6 +62,34 @@ nn::Schedule schedule_of(const Recipe& recipe) {
     double rise = warmup * static_cast<double>(total);
     return std::min(1.0, static_cast<double>(step + 1) / (rise + 1));
   };
+}
+
+// The part of a batch that this process computes.
+struct OwnPart {
+  Tensor inputs;
+  Targets targets;
+  double weight = 0;  // its share of what the loss is a mean over; 0: it does not count
+};
+
+OwnPart own_part(const Task& task, const Recipe& recipe, uint64_t seed, int epoch,
+                 const std::vector<int64_t>& batch, const Tensor& truth, Team* team) {
+  auto count = static_cast<int64_t>(batch.size());
+  Part part = team ? part_of(count, team->rank(), team->size()) : Part{0, count};
+  bool counts = part.size() > 0;
+  // Who has nothing to do takes the first sample, which then counts nothing: all walk through the same steps.
+  if (!counts) part = {0, 1};
+  if (recipe.mixup > 0 || recipe.cutmix > 0) {  // samples of different members may be mixed
+    MixedBatch whole = mixed_batch(task.inputs(batch, epoch), truth, recipe, seed, epoch, batch[0]);
+    auto cut = [&](const Tensor& t) { return t.slice(0, part.begin, part.end).contiguous(); };
+    Targets targets = whole.targets;
+    targets.labels = cut(whole.targets.labels);
+    targets.partners = cut(whole.targets.partners);
+    return {cut(whole.inputs), targets, counts ? weight_of(targets.labels, task.class_weights) : 0};
+  }
+  if (part.size() == count) return {task.inputs(batch, epoch), truth, weight_of(truth, task.class_weights)};
+  auto which = std::span(batch).subspan(static_cast<size_t>(part.begin), static_cast<size_t>(part.size()));
+  Tensor labels = task.labels(which);
+  return {task.inputs(which, epoch), labels, counts ? weight_of(labels, task.class_weights) : 0};
 }
 
 // Running means over one epoch.
@@ -108,16 +138,22 @@ class Training {
         stepper_(plan, recipe),
         graphs_(task, recipe),
         schedule_(schedule_of(recipe)) {
+    if (team()) {
+      require_divisible(task, plan, recipe);
+      sum_ = std::make_unique<GradientSum>(*team(), stepper_.parameters());
+    }
     if (recipe.ema > 0) averaged_ = std::make_unique<Averaged>(plan, recipe.ema);
     if (task.network) {
       nn::for_each_layer<nn::Dropout>(
           *task.network, [&](const std::string&, nn::Dropout& layer) { dropouts_.push_back(&layer); });
     }
+    for (nn::Dropout* dropout : dropouts_) set_draws(*dropout, dropout->draws());
     steps_per_epoch_ = static_cast<int64_t>(order(1).size() + accumulated() - 1) / recipe.accumulate;
   }
 
   Trained go() {
     resume();
+    if (team()) require_same_weights(*team(), plan_, "at the start");
     while (epochs_done() < recipe_.epochs && !has_waited_enough()) {
       run_epoch(epochs_done() + 1);
     }
@@ -139,6 +175,10 @@ class Training {
 
  private:
   int epochs_done() const { return static_cast<int>(out_.epochs.size()); }
+  Team* team() const { return hooks_.team; }
+  void set_draws(nn::Dropout& dropout, uint64_t leaders) const {
+    dropout.set_draws(draws_of_member(leaders, team() ? team()->rank() : 0));
+  }
   size_t accumulated() const { return static_cast<size_t>(recipe_.accumulate); }
 
   Order order(int epoch) const {
@@ -158,6 +198,7 @@ class Training {
       if (task_.before_thaw) task_.before_thaw(milestone);
       thaw(milestone);
       graphs_.forget();
+      if (sum_) sum_->forget();
     }
   }
 
@@ -191,6 +232,7 @@ class Training {
       }
     }
     or_save([&] { finish_epoch(epoch); });
+    if (team()) require_same_weights(*team(), plan_, str("after epoch ", epoch));
     if (hooks_.checkpoints && hooks_.checkpoints->due(step_, true)) save();
   }
 
@@ -198,6 +240,11 @@ class Training {
     WithAverage averaged(averaged_.get());
     Evaluation test = task_.evaluate();
     double validation = recipe_.keep_best ? task_.validate() : 0;
+    if (team()) {  // all decide by the same figures
+      double figures[] = {test.loss, test.accuracy, validation};
+      broadcast(*team(), figures);
+      test.loss = figures[0], test.accuracy = figures[1], validation = figures[2];
+    }
     if (recipe_.keep_best) best_.offer(plan_, validation, epoch);
     out_.epochs.push_back({.epoch = epoch,
                            .learning_rate = means_.highest_rate,
@@ -224,24 +271,35 @@ class Training {
     double loss = 0;
     int64_t right = 0;
     for (size_t i = 0; i < batches.size(); ++i) {
-      auto [inputs, targets] =
-          mixed_batch(task_.inputs(batches[i], epoch), truths[i], recipe_, seed_, epoch, batches[i][0]);
-      BatchResult result = graphs_.run(inputs, targets, stepper_);
-      double value = result.loss.to(kCpu).item();
-      GRAFT_CHECK(std::isfinite(value), "training: the loss is ", value, " in epoch ", epoch, ", step ",
-                  step_ + 1, stepper_.first_not_finite(), explain(), "; a lower learning rate than ",
-                  recipe_.learning_rate, " may help");
-      right += count_right(result.logits, targets.main_labels());
-      if (batches.size() == 1) {
+      OwnPart own = own_part(task_, recipe_, seed_, epoch, batches[i], truths[i], team());
+      double share = own.weight / weight;
+      if (sum_) sum_->begin(share, i + 1 == batches.size());
+      BatchResult result =
+          graphs_.run(own.inputs, own.targets, stepper_, sum_ ? sum_->leaf_done() : LeafDone());
+      if (own.weight > 0 || !team()) {
+        loss += share * result.loss.to(kCpu).item();
+        right += count_right(result.logits, own.targets.main_labels());
+      }
+      if (sum_) {
+        sum_->add(result.gradients);
+      } else if (batches.size() == 1) {
         gradients = result.gradients;
-        loss = value;
       } else {
-        double share = weight_of(truths[i], task_.class_weights) / weight;
         add_share(sums, result.gradients, share);
         gradients = sums;
-        loss += share * value;
       }
     }
+    if (sum_) {
+      Tensor figures = Tensor::from(std::vector<double>{loss, static_cast<double>(right)}, {2});
+      team()->start_sum(figures);
+      sums = sum_->take();
+      gradients = sums;
+      loss = figures.data<double>()[0];
+      right = static_cast<int64_t>(figures.data<double>()[1]);
+    }
+    GRAFT_CHECK(std::isfinite(loss), "training: the loss is ", loss, " in epoch ", epoch, ", step ",
+                step_ + 1, stepper_.first_not_finite(), explain(), "; a lower learning rate than ",
+                recipe_.learning_rate, " may help");
     double factor = schedule_(step_, steps_per_epoch_ * recipe_.epochs);
     stepper_.step(gradients, factor, str("epoch ", epoch, ", step ", step_ + 1), explain);
     if (averaged_) averaged_->follow();
@@ -330,6 +388,7 @@ class Training {
   Stepper stepper_;
   BatchGraphs graphs_;
   nn::Schedule schedule_;
+  std::unique_ptr<GradientSum> sum_;    // with a team
   std::unique_ptr<Averaged> averaged_;  // with ema
   std::vector<nn::Dropout*> dropouts_;
   int64_t steps_per_epoch_ = 0;
@@ -380,8 +439,9 @@ TrainingState Training::state() const {
 }
 
 void Training::resume() {
-  if (!hooks_.checkpoints || !hooks_.go_on) return;
-  std::optional<TrainingState> stored = hooks_.checkpoints->newest(out_.notes);
+  std::optional<TrainingState> stored;
+  if (hooks_.checkpoints && hooks_.go_on) stored = hooks_.checkpoints->newest(out_.notes);
+  if (team()) stored = broadcast(*team(), std::move(stored));
   if (!stored) return;
   const TrainingState& state = *stored;
   for (const nn::NamedTensor& t : plan_.moving) {
@@ -406,7 +466,7 @@ void Training::resume() {
                      draws.size() == dropouts_.size(),
                  "checkpoint of step ", state.step, ": its counters are not those of this training");
   out_.step_losses = numbers(state.tensor("step_losses"));
-  set_dropout_draws(draws);
+  for (size_t i = 0; i < draws.size(); ++i) set_draws(*dropouts_[i], static_cast<uint64_t>(draws[i]));
   for (size_t i = 0; i < epochs.size(); i += kEpochNumbers) {
     const double* e = &epochs[i];
     out_.epochs.push_back({static_cast<int>(e[0]), e[1], e[2], e[3], e[4], e[5], e[6]});

@@ -9,6 +9,7 @@
 #include "transfer/plan.h"
 #include "transfer/recipe.h"
 #include "transfer/result.h"
+#include "transfer/team.h"
 #include "transfer/training_state.h"
 
 namespace graft::transfer {
@@ -49,6 +50,10 @@ struct Hooks {
   // between two steps. With go_on it starts from the newest state there, if there is one.
   Checkpoints* checkpoints = nullptr;
   bool go_on = false;
+  // The processes that train together; null: this one alone. The recipe's batch is theirs together: each
+  // takes its part of it, and all take the same step, on the gradient of the whole batch's loss. Only the
+  // leader has checkpoints; the others go on from what it reads.
+  Team* team = nullptr;
 };
 
 struct Trained {
@@ -63,7 +68,8 @@ struct Trained {
 // Trains by the recipe's optimizer, any but lbfgs; the same bits for any thread count, and however often it
 // was stopped and went on. Biases and norms (tensors of rank 1) do not decay unless their group says how
 // much. Throws Error, naming epoch, step and tensor, as soon as a loss or gradient is not finite; the weights
-// are then those before that step, and no state is kept of it.
+// are then those before that step, and no state is kept of it. With a team the bits depend on how many train,
+// for sums are rounded in another order; statistics of batch norms must be frozen (UsageError).
 Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed,
               const Hooks& hooks = {}, const OnProgress& on_progress = {});
 

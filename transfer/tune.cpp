@@ -268,6 +268,7 @@ bool is_text_job(const TuneOptions& options) {
 
 RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   Stopwatch watch;
+  std::string out = options.team && !options.team->leads() ? "" : options.out;
   Strategy strategy = parse_strategy(options.strategy);
   bool scratch = strategy.kind == Strategy::Kind::scratch;
   bool texts = is_text_job(options);
@@ -280,11 +281,11 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   check(options.compute);
   GRAFT_CHECK_AS(UsageError, scratch || !options.weights.empty(), "strategy ", options.strategy,
                  " starts from published weights: give their file");
-  GRAFT_CHECK_AS(UsageError, !options.resume || !options.out.empty(),
+  GRAFT_CHECK_AS(UsageError, !options.resume || !options.out.empty() || options.team,
                  "resume: name the folder of the run that goes on");
-  std::string path = options.out.empty() ? "" : prepare_folder(options.out);
-  Checkpoints checkpoints((fs::path(options.out) / "checkpoints").string(), options.checkpoint_every);
-  GRAFT_CHECK_AS(UsageError, options.resume || options.out.empty() || !checkpoints.any(),
+  std::string path = out.empty() ? "" : prepare_folder(out);
+  Checkpoints checkpoints((fs::path(out) / "checkpoints").string(), options.checkpoint_every);
+  GRAFT_CHECK_AS(UsageError, options.resume || out.empty() || !checkpoints.any(),
                  printable(checkpoints.folder()),
                  " holds where a stopped run stands; go on with --resume, name another folder, or remove it");
 
@@ -303,14 +304,15 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   retraining.cache = options.cache;
   retraining.compute = options.compute;
   retraining.targets = options.targets;
+  retraining.hooks.team = options.team;
   retraining.find_rate = options.find_rate;
-  retraining.feature_maps = job.samples != Samples::tokens && !options.out.empty();
-  if (!options.out.empty()) {
+  retraining.feature_maps = job.samples != Samples::tokens && !out.empty();
+  if (!out.empty()) {
     retraining.hooks.checkpoints = &checkpoints;
     retraining.hooks.go_on = options.resume;
     retraining.before_merge = [&](nn::Headed& network) {
       std::string base = texts ? weights_name(options.weights) : options.model;
-      save_peft((fs::path(options.out) / "adapter").string(), network,
+      save_peft((fs::path(out) / "adapter").string(), network,
                 lora_options(strategy, recipe, options.targets), network.head_parts(), base);
     };
   }
@@ -332,7 +334,7 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   }
   Stopwatch check_watch;
   if (!path.empty()) save_checked(path, job, options.compute, result, on_progress);
-  checkpoints.remove();
+  if (!path.empty()) checkpoints.remove();
   result.seconds.load = load_seconds;
   result.seconds.evaluate += check_watch.seconds();
   result.seconds.total = watch.seconds();

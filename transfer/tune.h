@@ -10,6 +10,7 @@
 #include "transfer/recipe.h"
 #include "transfer/result.h"
 #include "transfer/rules.h"
+#include "transfer/team.h"
 
 namespace graft::transfer {
 
@@ -41,6 +42,9 @@ struct TuneOptions {
   // when it is stopped; they go when the run is done. With resume it goes on from the newest.
   int64_t checkpoint_every = 0;
   bool resume = false;
+  // The processes that do this job together, each called with the same options; null: this one alone. The
+  // leader alone writes files.
+  Team* team = nullptr;
 };
 
 // Is this a job on texts? It has no network's name, and its weights lie beside a config.json.
