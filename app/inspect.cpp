@@ -43,6 +43,7 @@ struct Inspect {
   void show_tensors(const weights::Checkpoint& checkpoint);
   void show_ledger(const std::string& name);
   void show_folder();
+  void show_artefact(const weights::Checkpoint& checkpoint);
 };
 
 std::string padded(std::string text, size_t width) {
@@ -133,6 +134,18 @@ void Inspect::show_folder() {
   say(report.ledger());
 }
 
+// What tune wrote says itself what it is.
+void Inspect::show_artefact(const weights::Checkpoint& checkpoint) {
+  auto text = [&](const char* key) {
+    auto found = checkpoint.metadata().find(key);
+    return found == checkpoint.metadata().end() ? std::string() : found->second;
+  };
+  if (text("graft.model").empty()) return;
+  json["tuned"] = {{"model", text("graft.model")}, {"strategy", text("graft.strategy")}};
+  say(str("retrained by graft: ", printable(text("graft.model")), ", strategy ",
+          printable(text("graft.strategy"))));
+}
+
 int Inspect::run() {
   common.apply();
   if (!model.empty()) nn::model_info(model);
@@ -144,9 +157,10 @@ int Inspect::run() {
     int64_t classes = transfer::classes_of_head(checkpoint, nn::make_classifier(name, 1)->head_name());
     say(str("network ", name, ", ", counted(classes, "class", "classes")));
   }
+  show_artefact(checkpoint);
   // A file whose tensors say what it is may lie beside another network's config.json.
   if (names.empty() || std::filesystem::is_directory(file)) show_folder();
-  if (names.empty() && !json.contains("family"))
+  if (names.empty() && !json.contains("family") && !json.contains("tuned"))
     say("network none of those that graft knows, or not all of one");
   show_metadata(checkpoint);
   show_groups(checkpoint);

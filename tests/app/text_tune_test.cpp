@@ -35,6 +35,11 @@ TEST_CASE("app: tune, eval and predict take texts") {
   CHECK(prediction["text"] == "a very good film");
   CHECK_FALSE(prediction.contains("file"));
   CHECK(prediction["top"].size() == 2);
+  ran = graft_in(folder, "inspect run/model.graft --json i.json");
+  REQUIRE_MESSAGE(ran.code == 0, ran.err);
+  CHECK(parsed(shop.dir / "i.json")["tuned"]["model"] == "bert");
+  CHECK(ran.out.find("retrained by graft: bert, strategy full") != std::string::npos);
+  CHECK(ran.out.find("none of those") == std::string::npos);
   check_complaint(graft_in(folder, "generate --weights run/model.graft --prompt a"), 65, {"graft predict"});
 }
 
