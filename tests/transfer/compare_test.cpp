@@ -142,7 +142,8 @@ TEST_CASE("compare: every method with every size, in the ladder's order, and aga
   // One network for the three on features, one for each retraining.
   CHECK(drawn.loaded == 1 + 8);
   int64_t all = 0, head = 16 * 3 + 3;
-  for (const nn::NamedTensor& t : nn::named_parameters(*small_network(3))) all += t.value().numel();
+  auto fresh = small_network(3);
+  for (const nn::NamedTensor& t : nn::named_parameters(*fresh)) all += t.value().numel();
   std::map<std::string, int64_t> trained = {{"knn", 0},       {"centroid", 0}, {"probe", head},
                                             {"lora:2", -1},   {"partial", -1}, {"full", all},
                                             {"gradual", all}, {"scratch", all}};
