@@ -102,6 +102,11 @@ Display::~Display() {
   printer_.finish();
 }
 
+void Display::say(const std::string& line) {
+  printer_.finish();
+  app::say(line);
+}
+
 transfer::OnProgress Display::on_progress() {
   return [this](const transfer::Progress& progress) {
     if (pending_signal) throw Interrupted{.signal = pending_signal, .what_was_done = doing(progress)};

@@ -38,6 +38,8 @@ class Display {
   Display(const Display&) = delete;
   Display& operator=(const Display&) = delete;
   transfer::OnProgress on_progress();
+  // A line of results, when the progress line is out of its way.
+  void say(const std::string& line);
 
  private:
   transfer::report::ProgressPrinter printer_;

@@ -7,8 +7,10 @@
 #include "app/console.h"
 #include "app/team.h"
 #include "core/error.h"
+#include "core/free_memory.h"
 #include "nn/models/registry.h"
 #include "core/file.h"
+#include "transfer/memory_plan.h"
 #include "transfer/report/metrics.h"
 #include "transfer/report/report.h"
 #include "transfer/report/run_folder.h"
@@ -94,7 +96,18 @@ void Tune::add_to(CLI::App& command) {
       ->capture_default_str();
   add_setting(command, "--epochs", "epochs", "passes over the training pictures");
   add_setting(command, "--lr", "learning_rate", "learning rate of the head");
-  add_setting(command, "--batch", "batch", "pictures in a step");
+  command
+      .add_option_function<std::string>(
+          "--batch",
+          [this](const std::string& value) { settings.emplace_back("batch", value == "auto" ? "0" : value); },
+          "pictures in a step; auto: the largest power of two up to 256 that fits into memory")
+      ->type_name("N");
+  command
+      .add_option_function<std::string>(
+          "--memory",
+          [this](const std::string& value) { options.memory_limit = parse_bytes("--memory", value); },
+          "memory that tensors may take on the CPU, such as 4G; unset, what is free")
+      ->type_name("BYTES");
   add_setting(command, "--optimizer", "optimizer", "sgd, adam, adamw, lamb or lbfgs");
   add_setting(command, "--weight-decay", "weight_decay", "of matrices and filters");
   add_setting(command, "--label-smoothing", "label_smoothing", "0 to below 1");
@@ -210,6 +223,7 @@ int Tune::run() {
   transfer::RunResult result;
   try {
     Display display;
+    options.on_plan = [&](const transfer::MemoryPlan& plan) { display.say(transfer::describe(plan)); };
     result = transfer::tune(options, display.on_progress());
   } catch (Interrupted& stop) {
     transfer::report::abandon(folder);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/accelerator.h"
+#include "core/memory_trace.h"
 
 namespace graft {
 namespace {
@@ -79,7 +80,15 @@ int64_t bytes_of(const Shape& shape, DType dtype) {
 }  // namespace
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
-  return of(Storage::allocate(bytes_of(shape, dtype), device), shape, dtype);
+  MemoryTrace::before_tensor(device);
+  int64_t bytes = bytes_of(shape, dtype);
+  try {
+    Tensor made = of(Storage::allocate(bytes, device), shape, dtype);
+    MemoryTrace::tensor_made(device);
+    return made;
+  } catch (const MemoryError& e) {
+    fail<MemoryError>(e.what(), ", for a tensor ", dtype, shape);
+  }
 }
 
 Tensor Tensor::untouched_zeros(const Shape& shape, DType dtype) {

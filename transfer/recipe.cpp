@@ -184,7 +184,7 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
     GRAFT_CHECK_AS(UsageError, good, "recipe: ", name, " is ", value, ", must be ", rule);
   };
   require(r.epochs >= 1, "epochs", r.epochs, "at least 1");
-  require(r.batch >= 1, "batch", r.batch, "at least 1");
+  require(r.batch >= 0, "batch", r.batch, "at least 1, or 0: as many as the memory plan allows");
   require(r.learning_rate >= 0 && std::isfinite(r.learning_rate), "learning_rate", r.learning_rate,
           "0 or more, and finite");
   require(r.body_lr_scale >= 0, "body_lr_scale", r.body_lr_scale, "0 or more");
@@ -220,6 +220,8 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
           "between 0 and 30");
   require(a.erase >= 0 && a.erase <= 1, "augment.erase", a.erase, "in [0, 1]");
   bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;
+  require(r.batch >= 1 || !cached, "batch", r.batch,
+          "at least 1 with cached features, which are not planned");
   require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
           "sgd, adam, adamw or lamb; lbfgs solves heads on cached features");
   for (auto [name, alpha] : {std::pair{"mixup", r.mixup}, {"cutmix", r.cutmix}}) {

@@ -103,6 +103,25 @@ struct FeatureMaps {
   FeatureMap before, after;     // `after` is empty where the trunk is the same
 };
 
+// What a training will take of its device's memory, known before the first step (memory_plan.h). Bytes.
+struct MemoryPlan {
+  struct Part {
+    std::string name;
+    int64_t bytes = 0;
+  };
+  int64_t batch = 0;
+  int64_t peak = 0;      // the most at one time, together with what is there already
+  int64_t room = 0;      // what there is
+  int64_t measured = 0;  // the peak of the run itself
+  int64_t largest_batch = 0;  // that fits, up to kMostPlanned
+  std::string peak_is_in;     // "training" or "scoring"
+  std::vector<Part> parts;    // of the peak in training
+  double seconds = 0;         // that planning took
+
+  static constexpr int64_t kMostPlanned = 65536;
+  bool known() const { return batch > 0; }
+};
+
 // Seconds.
 struct Timings {
   double load = 0, features = 0, train = 0, evaluate = 0, total = 0;
@@ -136,6 +155,7 @@ struct RunResult {
   std::string device = "cpu";     // that computed
   std::string precision = "f32";  // of its activations
   int64_t peak_memory_bytes = 0;  // in tensors on that device
+  MemoryPlan memory_plan = {};    // where training steps go through the network, on the CPU
   std::string artefact;           // path of model.graft; empty if none was written
   double artefact_accuracy = -1;  // of the reloaded artefact; equal to test.accuracy, or the run failed
 };

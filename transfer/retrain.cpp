@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/free_memory.h"
 #include "core/parallel.h"
 #include "core/sha256.h"
 #include "core/version.h"
@@ -12,6 +13,7 @@
 #include "transfer/features.h"
 #include "transfer/find_rate.h"
 #include "transfer/head.h"
+#include "transfer/memory_plan.h"
 #include "transfer/score.h"
 #include "transfer/stopwatch.h"
 #include "transfer/strategy.h"
@@ -99,7 +101,9 @@ class Run {
     result_.receipt["weights_after_sha256"] = weights_sha256(network_);
     result_.receipt["order_sha256"] = trained.order_sha256;
     result_.seconds.total = watch_.seconds();
-    result_.peak_memory_bytes = memory_use(device).peak;
+    int64_t peak = memory_use(device).peak;
+    if (result_.memory_plan.known()) result_.memory_plan.measured = peak;
+    result_.peak_memory_bytes = std::max(peak_before_, peak);
     place(network_, {});
     return std::move(result_);
   }
@@ -288,6 +292,57 @@ class Run {
     return Trunk(*classifier, network_.stages().size() - trained, recipe_.views, options_.seed);
   }
 
+  // What was the peak so far is noted, and from now on that of the training is measured.
+  void forget_peak() {
+    Device device = network_.device();
+    peak_before_ = std::max(peak_before_, memory_use(device).peak);
+    reset_peak_memory(device);
+  }
+
+  void plan_memory(const Task& task, const Plan& the_plan) {
+    Device device = network_.device();
+    if (device.is_cuda()) {
+      GRAFT_CHECK_AS(UsageError, recipe_.batch > 0,
+                     "batch auto: memory is planned on the CPU only; name a "
+                     "number of samples on ",
+                     device);
+      return;
+    }
+    peak_before_ = memory_use(device).peak;
+    std::vector<int64_t> lengths = test_.lengths();
+    int64_t longest =
+        lengths.empty() ? 0 : std::max_element(lengths.begin(), lengths.end()) - lengths.begin();
+    auto score = [&](int64_t n) {
+      NoGrad no_grad;
+      EvaluationMode mode(network_);
+      std::vector<int64_t> which(static_cast<size_t>(n), longest);
+      network_.forward(network_.taken(test_.inputs(which)));
+    };
+    int64_t at_a_time = train_->labelled().classes.empty() ? kTokenBatch : kScoreBatch;
+    MemoryPlanner planner(task, the_plan, recipe_, score, std::min(at_a_time, test_.size()));
+    int64_t room =
+        options_.memory_limit > 0 ? options_.memory_limit : free_cpu_memory() + memory_use(device).current;
+    if (recipe_.batch == 0) {
+      recipe_.batch = static_cast<int>(planner.power_that_fits(room));
+      result_.notes.push_back(str("batch auto: ", recipe_.batch, " by the memory plan"));
+    }
+    result_.memory_plan = planner.plan(recipe_.batch, room);
+    require_room(result_.memory_plan);
+    if (options_.on_plan) options_.on_plan(result_.memory_plan);
+    reset_peak_memory(device);
+  }
+
+  Trained train_in_room(const Task& task, const Plan& the_plan) {
+    try {
+      return train(task, the_plan, recipe_, options_.seed, options_.hooks, on_progress_);
+    } catch (const MemoryError& e) {
+      if (!result_.memory_plan.known()) throw;
+      fail<MemoryError>(e.what(), ", in training with batches of ", recipe_.batch,
+                        "; by the memory plan the largest batch that fits is ",
+                        result_.memory_plan.largest_batch);
+    }
+  }
+
   Trained train_on_samples(const Plan& the_plan) {
     const Recipe& recipe = recipe_;
     double evaluate_seconds = 0;
@@ -324,6 +379,8 @@ class Run {
       result_.seconds.features = watch.seconds();
     }
 
+    network_.train();
+    plan_memory(task, the_plan);
     Checkpoints* checkpoints = options_.hooks.checkpoints;
     if (checkpoints) checkpoints->begin(identity());
     double goes_on[] = {checkpoints && options_.hooks.go_on && checkpoints->any() ? 1.0 : 0.0};
@@ -332,8 +389,9 @@ class Run {
     if (starts_with_head() && (goes_on[0] == 0 || options_.find_rate)) solve_head();
     network_.train();
     if (options_.find_rate) look_for_rate(task, the_plan);
+    forget_peak();
     Stopwatch train_watch;
-    Trained trained = train(task, the_plan, recipe, options_.seed, options_.hooks, on_progress_);
+    Trained trained = train_in_room(task, the_plan);
     network_.eval();
     int last = trained.epochs.back().epoch;
     if (result_.test.count == 0 || (recipe.keep_best && trained.best_epoch != last))
@@ -397,6 +455,7 @@ class Run {
   const Snapshot* before_ = nullptr;
   std::string weights_before_;
   RunResult result_;
+  int64_t peak_before_ = 0;  // of memory, before the training began
   Stopwatch watch_;
 };
 

@@ -29,13 +29,17 @@ struct RetrainOptions {
   // With lora, before the updates are merged into the weights: a chance to save them alone.
   std::function<void(nn::Headed& network)> before_merge = {};
   Hooks hooks;
+  int64_t memory_limit = 0;  // bytes that tensors may take on the CPU; 0: what is free
+  std::function<void(const MemoryPlan& plan)> on_plan = {};  // told before the first step
 };
 
 // Replaces the head by one for the sets' classes, trains as the strategy and the recipe say, and scores
 // `test`. Scratch trains the network as it is given, and replaces the head only where the classes differ in
 // number, and so does the recipe's keep_head. lora hangs updates in, trains them, and merges them in the end:
 // `test` is then what the merged network says. Fills all of the result but weights, data, ledger and
-// artefact. Throws CertificateError, naming the tensors, if a frozen tensor moved. With hooks.checkpoints a
+// artefact. Throws CertificateError, naming the tensors, if a frozen tensor moved. Training steps through
+// the network on the CPU are planned first (memory_plan.h): where they do not fit, MemoryError comes before
+// the first step, and a batch of 0 becomes the largest power of two that fits. With hooks.checkpoints a
 // training on samples can be stopped and go on; what is solved on cached features is done again.
 //
 // Batches are made on the CPU and brought to the device batch by batch; the network, its

@@ -85,10 +85,6 @@ Tensor logits_of(nn::Headed& network, const Examples& set, const OnProgress& on_
 
 namespace {
 
-// How many samples with targets of their own go through a network at a time: a row of logits for each token
-// is as long as the vocabulary.
-constexpr int64_t kTokenBatch = 4;
-
 struct RowScore {
   double loss = 0;  // -log of the target's probability
   bool right = false;

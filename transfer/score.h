@@ -47,5 +47,7 @@ class EvaluationMode {
 
 // How many samples go through a network at a time where nothing is trained.
 inline constexpr int64_t kScoreBatch = 16;
+// The same of samples with targets of their own: a row of logits for each token is as long as the vocabulary.
+inline constexpr int64_t kTokenBatch = 4;
 
 }  // namespace graft::transfer

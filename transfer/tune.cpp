@@ -305,6 +305,8 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
   retraining.compute = options.compute;
   retraining.targets = options.targets;
   retraining.hooks.team = options.team;
+  retraining.memory_limit = options.memory_limit;
+  retraining.on_plan = options.on_plan;
   retraining.find_rate = options.find_rate;
   retraining.feature_maps = job.samples != Samples::tokens && !out.empty();
   if (!out.empty()) {

@@ -45,6 +45,8 @@ struct TuneOptions {
   // The processes that do this job together, each called with the same options; null: this one alone. The
   // leader alone writes files.
   Team* team = nullptr;
+  int64_t memory_limit = 0;  // as in retrain.h, and the same of on_plan
+  std::function<void(const MemoryPlan& plan)> on_plan = {};
 };
 
 // Is this a job on texts? It has no network's name, and its weights lie beside a config.json.

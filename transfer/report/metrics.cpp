@@ -25,6 +25,20 @@ Json evaluation(const Evaluation& test) {
   return json;
 }
 
+Json memory_plan_json(const MemoryPlan& plan) {
+  if (!plan.known()) return nullptr;
+  Json parts = Json::object();
+  for (const MemoryPlan::Part& part : plan.parts) parts[part.name] = part.bytes;
+  return {{"planned_bytes", plan.peak},
+          {"measured_bytes", plan.measured},
+          {"available_bytes", plan.room},
+          {"batch", plan.batch},
+          {"largest_batch", plan.largest_batch},
+          {"peak_is_in", plan.peak_is_in},
+          {"parts", parts},
+          {"seconds", number(plan.seconds)}};
+}
+
 Json run_json(const RunResult& run) {
   Json json = evaluation(run.test);
   json["seconds"] = number(run.seconds.total);
@@ -58,6 +72,7 @@ Json run_json(const RunResult& run) {
                      {"train", number(run.seconds.train)},
                      {"evaluate", number(run.seconds.evaluate)}};
   json["peak_memory_bytes"] = run.peak_memory_bytes;
+  json["memory_plan"] = memory_plan_json(run.memory_plan);
   json["artefact"] = run.artefact;
   json["artefact_accuracy"] = run.artefact_accuracy < 0 ? Json(nullptr) : number(run.artefact_accuracy);
   json["settings"] = run.settings;

@@ -146,6 +146,25 @@ std::string ledger(const RunResult& run) {
   return out + "</tbody></table></div></details></section>\n";
 }
 
+std::string memory_plan(const MemoryPlan& plan) {
+  if (!plan.known()) return "";
+  auto amount = [](int64_t bytes) { return bytes_text(static_cast<double>(bytes)); };
+  std::string out =
+      str("<section><h2>Memory plan against measured</h2><p>Planned before the first step: <b>",
+          amount(plan.peak), "</b> at most, in ", escape(plan.peak_is_in), ", with batches of ", plan.batch,
+          ". Measured: <b>", amount(plan.measured), "</b>. There were ", amount(plan.room), ", enough for ",
+          plan.largest_batch >= MemoryPlan::kMostPlanned ? "batches of any size"
+                                                         : str("batches of ", plan.largest_batch),
+          ".</p><div class=\"scroll\"><table class=\"list\"><thead><tr><th>At the peak</th><th "
+          "class=\"n\">Bytes</th><th class=\"n\">Share</th></tr></thead><tbody>\n");
+  for (const MemoryPlan::Part& part : plan.parts) {
+    double share = static_cast<double>(part.bytes) / static_cast<double>(plan.peak);
+    out += str("<tr><th scope=\"row\">", escape(part.name), "</th><td class=\"n\">", amount(part.bytes),
+               "</td><td class=\"n\">", percent(share, 0), "</td></tr>\n");
+  }
+  return out + "</tbody></table></div></section>\n";
+}
+
 std::string record(const RunResult& run) {
   std::string out = "<div class=\"two\"><section><h2>Times</h2><dl class=\"pairs\">";
   const std::pair<const char*, double> phases[] = {{"load", run.seconds.load},

@@ -127,7 +127,8 @@ std::string run_page(const RunResult& run, const Thumbnail& thumbnail) {
           "</div>\n";
   body += most_wrong(run.test, run.classes, thumbnail);
   body += feature_maps(run) + gradient_stop(run);
-  body += movement(run) + certificate(run.certificate) + ledger(run) + record(run);
+  body +=
+      movement(run) + certificate(run.certificate) + ledger(run) + memory_plan(run.memory_plan) + record(run);
   std::string title =
       str(run.model, ", ", run.strategy, ": ", percent(run.test.accuracy), " on ", file_name(run.data));
   return page(title, str(run.model, " · ", run.strategy, " · ", file_name(run.data)), body);

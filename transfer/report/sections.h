@@ -39,6 +39,8 @@ std::string feature_maps(const RunResult& run);
 std::string movement(const RunResult& run);
 std::string certificate(const Certificate& certificate);
 std::string ledger(const RunResult& run);
+// What the memory plan foresaw, part by part, against what was measured.
+std::string memory_plan(const MemoryPlan& plan);
 // Timings, settings, receipt, notes.
 std::string record(const RunResult& run);
 

@@ -49,6 +49,10 @@ std::vector<std::string> summary(const RunResult& run) {
     time += str("; at most ", bytes_text(static_cast<double>(run.peak_memory_bytes)), " in tensors");
   }
   lines.push_back(time);
+  if (run.memory_plan.known()) {
+    lines.push_back(str("memory: planned ", bytes_text(static_cast<double>(run.memory_plan.peak)),
+                        ", measured ", bytes_text(static_cast<double>(run.memory_plan.measured))));
+  }
   return lines;
 }
 
