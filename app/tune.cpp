@@ -99,7 +99,10 @@ void Tune::add_to(CLI::App& command) {
   command
       .add_option_function<std::string>(
           "--batch",
-          [this](const std::string& value) { settings.emplace_back("batch", value == "auto" ? "0" : value); },
+          [this](const std::string& value) {
+            bool automatic = value == "auto";
+            settings.emplace_back(automatic ? "batch_auto" : "batch", automatic ? "true" : value);
+          },
           "pictures in a step; auto: the largest power of two up to 256 that fits into memory")
       ->type_name("N");
   command

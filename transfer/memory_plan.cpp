@@ -130,7 +130,7 @@ MemoryPlanner::MemoryPlanner(const Task& task, const Plan& plan, const Recipe& r
     try_sizes(2, 3);
   }
   // Kernels take less for themselves where they have little to do: a quarter of the batch shows more.
-  int64_t quarter = std::min<int64_t>(recipe.batch == 0 ? 16 : recipe.batch / 4, 16);
+  int64_t quarter = std::min<int64_t>(recipe.batch_auto ? 16 : recipe.batch / 4, 16);
   if (quarter > 3) try_sizes(quarter / 2, quarter);
   sample_bytes_ = [&] {
     std::vector<int64_t> one{longest_};
@@ -196,6 +196,7 @@ int64_t MemoryPlanner::left_of_graphs(int64_t batch) const {
 }
 
 int64_t MemoryPlanner::peak(int64_t batch, bool* in_scoring) const {
+  batch = std::clamp<int64_t>(batch, 1, std::max<int64_t>(1, task_.count));  // there are no more
   int64_t largest = largest_batch_of(batch), others = recipe_.epochs > 1 ? left_of_graphs(batch) : 0;
   int64_t train = training_.peak(largest) + others + sums_;
   int64_t input = sample_bytes_ * largest;

@@ -48,6 +48,7 @@ template <class R, class F>
 void for_each_setting(R& r, F&& f) {
   f("epochs", r.epochs);
   f("batch", r.batch);
+  f("batch_auto", r.batch_auto);
   f("optimizer", r.optimizer);
   f("learning_rate", r.learning_rate);
   f("body_lr_scale", r.body_lr_scale);
@@ -184,7 +185,7 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
     GRAFT_CHECK_AS(UsageError, good, "recipe: ", name, " is ", value, ", must be ", rule);
   };
   require(r.epochs >= 1, "epochs", r.epochs, "at least 1");
-  require(r.batch >= 0, "batch", r.batch, "at least 1, or 0: as many as the memory plan allows");
+  require(r.batch >= 1, "batch", r.batch, "at least 1");
   require(r.learning_rate >= 0 && std::isfinite(r.learning_rate), "learning_rate", r.learning_rate,
           "0 or more, and finite");
   require(r.body_lr_scale >= 0, "body_lr_scale", r.body_lr_scale, "0 or more");
@@ -220,8 +221,8 @@ void check(const Recipe& r, const Strategy& strategy, Samples samples) {
           "between 0 and 30");
   require(a.erase >= 0 && a.erase <= 1, "augment.erase", a.erase, "in [0, 1]");
   bool cached = strategy.kind == Strategy::Kind::head && r.cached_features;
-  require(r.batch >= 1 || !cached, "batch", r.batch,
-          "at least 1 with cached features, which are not planned");
+  require(!r.batch_auto || !cached, "batch_auto", "true",
+          "false with cached features, whose memory is not planned");
   require(r.optimizer != Optimizer::lbfgs || cached, "optimizer", r.optimizer,
           "sgd, adam, adamw or lamb; lbfgs solves heads on cached features");
   for (auto [name, alpha] : {std::pair{"mixup", r.mixup}, {"cutmix", r.cutmix}}) {

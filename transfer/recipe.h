@@ -37,7 +37,8 @@ enum class RateSchedule : uint8_t {
 
 struct Recipe {
   int epochs = 10;
-  int batch = 32;  // 0: the largest power of two up to 256 that fits into memory (memory_plan.h)
+  int batch = 32;
+  bool batch_auto = false;  // in its place the largest power of two up to 256 that fits (memory_plan.h)
   Optimizer optimizer = Optimizer::sgd;
   double learning_rate = 0.02;  // of the head
   double body_lr_scale = 0.1;   // what is trained below the head learns at this share of it

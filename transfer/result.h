@@ -110,9 +110,9 @@ struct MemoryPlan {
     int64_t bytes = 0;
   };
   int64_t batch = 0;
-  int64_t peak = 0;      // the most at one time, together with what is there already
-  int64_t room = 0;      // what there is
-  int64_t measured = 0;  // the peak of the run itself
+  int64_t peak = 0;           // the most at one time, together with what is there already
+  int64_t room = 0;           // what there is
+  int64_t measured = 0;       // the peak of the run itself
   int64_t largest_batch = 0;  // that fits, up to kMostPlanned
   std::string peak_is_in;     // "training" or "scoring"
   std::vector<Part> parts;    // of the peak in training

@@ -302,10 +302,8 @@ class Run {
   void plan_memory(const Task& task, const Plan& the_plan) {
     Device device = network_.device();
     if (device.is_cuda()) {
-      GRAFT_CHECK_AS(UsageError, recipe_.batch > 0,
-                     "batch auto: memory is planned on the CPU only; name a "
-                     "number of samples on ",
-                     device);
+      GRAFT_CHECK_AS(UsageError, !recipe_.batch_auto,
+                     "batch auto: memory is planned on the CPU only; name a number of samples on ", device);
       return;
     }
     peak_before_ = memory_use(device).peak;
@@ -322,7 +320,7 @@ class Run {
     MemoryPlanner planner(task, the_plan, recipe_, score, std::min(at_a_time, test_.size()));
     int64_t room =
         options_.memory_limit > 0 ? options_.memory_limit : free_cpu_memory() + memory_use(device).current;
-    if (recipe_.batch == 0) {
+    if (recipe_.batch_auto) {
       recipe_.batch = static_cast<int>(planner.power_that_fits(room));
       result_.notes.push_back(str("batch auto: ", recipe_.batch, " by the memory plan"));
     }

@@ -136,7 +136,7 @@ TEST_CASE("what does not fit is refused before step 1, with what would fit") {
     CHECK(message.find("the largest batch that fits is ") != std::string::npos);
   }
   CHECK(steps == 0);
-  options.recipe.batch = 0;  // auto
+  options.recipe.batch_auto = true;
   RunResult result = run_small(options);
   int batch = std::stoi(result.settings.at("batch"));
   CHECK(batch >= 1);
