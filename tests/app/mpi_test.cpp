@@ -81,6 +81,7 @@ double difference(const std::map<std::string, Tensor>& a, const std::map<std::st
 
 }  // namespace
 
+// No check of its own: what mpirun starts in each process of the cases below, which check what it leaves.
 TEST_CASE("mpi: a member of a team" * doctest::skip()) {
   std::ifstream file("job.txt");
   std::string strategy, setting;
