@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -121,6 +122,7 @@ class Tracer {
     act_ = decide_ ? decide_(call, static_cast<int64_t>(out_.calls.size())) : Act{};
     using Kind = Act::Kind;
     if (act_.kind == Kind::kill_before) kill();
+    if (act_.signal != 0) ::syscall(SYS_tgkill, child_, child_, act_.signal);
     bool skip = act_.kind == Kind::pretend || (act_.kind == Kind::fail && call.number != SYS_close);
     if (skip) registers.orig_rax = static_cast<unsigned long long>(-1);
     if (act_.kind == Kind::shorten || act_.kind == Kind::kill_within) registers.rdx = (registers.rdx + 1) / 2;
@@ -261,6 +263,9 @@ Traced traced_program(const std::vector<std::string>& arguments, const std::stri
         std::vector<char*> pointers;
         for (const std::string& a : arguments) pointers.push_back(const_cast<char*>(a.c_str()));
         pointers.push_back(nullptr);
+        // LeakSanitizer looks by tracing, and a process can have one tracer.
+        const char* given = std::getenv("ASAN_OPTIONS");
+        ::setenv("ASAN_OPTIONS", str(given ? given : "", ":detect_leaks=0").c_str(), 1);
         bool ready = ::chdir(folder.c_str()) == 0 &&
                      ::dup2(::open("out.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666), STDOUT_FILENO) >= 0 &&
                      ::dup2(::open("err.txt", O_WRONLY | O_CREAT | O_TRUNC, 0666), STDERR_FILENO) >= 0;

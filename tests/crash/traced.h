@@ -40,6 +40,7 @@ struct Act {
   };
   Kind kind = Kind::let;
   int error = 0;
+  int signal = 0;  // sent as the call begins; its handler runs when the call is done
 };
 using Decide = std::function<Act(const Call& call, int64_t index)>;
 
