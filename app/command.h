@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/text_table.h"
 #include "transfer/compute.h"
 
 namespace graft::app {
@@ -40,6 +41,18 @@ struct ComputeOptions {
   void add_to(CLI::App& command);
   // Throws UsageError, and DeviceError where there is no such device.
   transfer::Compute take() const;
+};
+
+// How a table of texts is read: --text-column, --pair-column, --label-column, --format, --header,
+// --no-header.
+struct TableFlags {
+  data::TableOptions table;
+  std::string format;
+  bool header = false, no_header = false;
+
+  void add_to(CLI::App& command);
+  // Throws UsageError.
+  data::TableOptions take() const;
 };
 
 // Options that several commands take.

@@ -28,6 +28,26 @@ transfer::Compute ComputeOptions::take() const {
   return compute;
 }
 
+void TableFlags::add_to(CLI::App& command) {
+  command.add_option("--text-column", table.text, "of a table: the texts' column, by name or number")
+      ->type_name("COL");
+  command.add_option("--pair-column", table.pair, "of a table: the second texts' column")->type_name("COL");
+  command.add_option("--label-column", table.label, "of a table: the labels' column")->type_name("COL");
+  command.add_option("--format", format, "of a table: csv, tsv, jsonl or label; unset, by its name")
+      ->type_name("F");
+  command.add_flag("--header", header, "the table's first row names the columns");
+  command.add_flag("--no-header", no_header, "the table's first row is data already");
+}
+
+data::TableOptions TableFlags::take() const {
+  using Header = data::TableOptions::Header;
+  GRAFT_CHECK_AS(UsageError, !header || !no_header, "either --header or --no-header");
+  data::TableOptions out = table;
+  out.header = header ? Header::yes : no_header ? Header::no : Header::automatic;
+  out.format = data::parse_table_format(format);
+  return out;
+}
+
 void Common::add_to(CLI::App& command) {
   command.add_option("--json", json, "write the figures to this file as JSON (docs/json.md)")
       ->type_name("FILE");

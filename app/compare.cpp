@@ -46,6 +46,7 @@ std::vector<std::string> words_of(const std::string& flag, const std::string& li
 struct Compare {
   transfer::CompareOptions options;
   ComputeOptions compute;
+  TableFlags table;
   Common common;
   std::string per_class, methods, out;
   std::vector<std::string> settings;
@@ -55,11 +56,14 @@ struct Compare {
     common.apply();
     options.cache = !no_cache;
     options.compute = compute.take();
+    options.table = table.take();
     read_lists();
     transfer::report::RunFolder folder = transfer::report::choose_run_folder(out);
     transfer::CompareResult result;
     try {
       Display display;
+      // Each row when it is there: hours may lie between the first and the last.
+      options.on_row = [&](const transfer::CompareRow& row) { display.say(transfer::report::summary(row)); };
       result = transfer::compare(options, display.on_progress());
     } catch (...) {
       transfer::report::abandon(folder);
@@ -123,11 +127,7 @@ void add_compare(CLI::App& app, Action& action) {
   command->add_option("--test-fraction", options.test_share, "held out where DATA has no test file or folder")
       ->type_name("X")
       ->capture_default_str();
-  command->add_option("--text-column", options.table.text, "of a table: the texts' column")->type_name("COL");
-  command->add_option("--pair-column", options.table.pair, "of a table: the second texts' column")
-      ->type_name("COL");
-  command->add_option("--label-column", options.table.label, "of a table: the labels' column")
-      ->type_name("COL");
+  compare->table.add_to(*command);
   command->add_option("--max-length", options.max_length, "tokens of a text that are read")->type_name("N");
   command->add_flag("--no-cache", compare->no_cache, "keep features in memory only");
   compare->compute.add_to(*command);

@@ -105,6 +105,7 @@ Display::~Display() {
 void Display::say(const std::string& line) {
   printer_.finish();
   app::say(line);
+  if (std::fflush(stdout) != 0) output_failed = true;  // work goes on: nothing said may wait for its end
 }
 
 transfer::OnProgress Display::on_progress() {

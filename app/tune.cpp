@@ -43,8 +43,8 @@ struct Tune {
   Common common;
   std::vector<std::pair<std::string, std::string>> settings;  // of the recipe: name, value
   std::vector<std::string> rules, more_settings;
-  std::string format;
-  bool no_cache = false, header = false, no_header = false;
+  TableFlags table;
+  bool no_cache = false;
 
   void add_to(CLI::App& command);
   int run();
@@ -52,7 +52,7 @@ struct Tune {
  private:
   void add_setting(CLI::App& command, const std::string& flag, const std::string& name,
                    const std::string& help);
-  void add_table_options(CLI::App& command);
+  void add_text_options(CLI::App& command);
   void read_recipe();
   int follow();
   void leave_report(const transfer::RunResult& result, const transfer::report::RunFolder& folder) const;
@@ -123,7 +123,7 @@ void Tune::add_to(CLI::App& command) {
                   "freezes or thaws tensors after the strategy: --rule 'layer4.*=trainable', "
                   "also frozen and frozen_adapt_stats")
       ->type_name("GLOB=STATE");
-  add_table_options(command);
+  add_text_options(command);
   command
       .add_option("--target", options.targets,
                   "of lora and adapters: a layer, in full or by the end of its name, such as query")
@@ -140,16 +140,8 @@ void Tune::add_to(CLI::App& command) {
   common.add_to(command);
 }
 
-void Tune::add_table_options(CLI::App& command) {
-  data::TableOptions& table = options.table;
-  command.add_option("--text-column", table.text, "of a table: the texts' column, by name or number")
-      ->type_name("COL");
-  command.add_option("--pair-column", table.pair, "of a table: the second texts' column")->type_name("COL");
-  command.add_option("--label-column", table.label, "of a table: the labels' column")->type_name("COL");
-  command.add_option("--format", format, "of a table: csv, tsv, jsonl or label; unset, by its name")
-      ->type_name("F");
-  command.add_flag("--header", header, "the table's first row names the columns");
-  command.add_flag("--no-header", no_header, "the table's first row is data already");
+void Tune::add_text_options(CLI::App& command) {
+  table.add_to(command);
   command
       .add_option("--task", options.task,
                   "of texts: classes, or language: GPT-2 goes on with a text, T5 turns sources into targets")
@@ -178,10 +170,7 @@ void Tune::read_recipe() {
   for (auto& [name, value] : settings) transfer::set(recipe, name, value);
   transfer::check(recipe, strategy);
   options.settings = settings;
-  using Header = data::TableOptions::Header;
-  GRAFT_CHECK_AS(UsageError, !header || !no_header, "either --header or --no-header");
-  options.table.header = header ? Header::yes : no_header ? Header::no : Header::automatic;
-  options.table.format = data::parse_table_format(format);
+  options.table = table.take();
   for (const std::string& text : rules) {
     auto [pattern, state] = split_at_equals("--rule", text);
     options.rules.push_back({pattern, parse_freeze(state)});

@@ -322,6 +322,7 @@ class Comparison {
     row.count = test.count;
     row.peak_memory_bytes = peak_bytes;
     out_.rows.push_back(std::move(row));
+    if (how_.on_row) how_.on_row(out_.rows.back());
   }
 
   void describe() {

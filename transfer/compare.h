@@ -28,32 +28,6 @@ namespace graft::transfer {
 // where they are named.
 const std::vector<std::string>& comparison_methods();
 
-// How the methods are run.
-struct Comparing {
-  std::vector<std::string> methods = {};  // empty: all that the network and the data allow
-  // Training samples of each class; empty: those of 5, 20 and 100 that every class has. The samples of a
-  // class are a function of (seed, class), and the smaller sets are parts of the larger.
-  std::vector<int64_t> per_class = {};
-  uint64_t seed = 0;
-  Compute compute = {};
-  bool cache = true;  // the trunk's features may be kept in env::cache()
-  // Settings in place of the recipes' own, of every method that trains by steps ("epochs", "3") or of one
-  // ("full.epochs", "12").
-  std::vector<std::pair<std::string, std::string>> settings = {};
-};
-
-// What is compared, in memory. Each function gives a fresh network; one that is not set: there is none.
-struct Contest {
-  std::string model;
-  Labelled labelled;  // all training samples
-  // Some of them, with the augmentation of a recipe.
-  std::function<std::unique_ptr<Examples>(std::span<const int64_t> which, const Recipe&)> training;
-  std::unique_ptr<Examples> test;
-  std::function<std::unique_ptr<nn::Headed>()> pretrained, scratch, zeroshot;
-  std::string why_no_zeroshot, why_no_scratch;  // for whoever asks for it by name
-  std::function<Recipe(const Strategy&)> recipe;
-};
-
 // One method with so many training samples.
 struct CompareRow {
   std::string method;
@@ -67,6 +41,33 @@ struct CompareRow {
   int64_t trainable_parameters = 0;
   int64_t peak_memory_bytes = 0;  // in tensors on the device that computes, scoring included
   std::string note;               // "k = 5 ...", or empty
+};
+
+// How the methods are run.
+struct Comparing {
+  std::vector<std::string> methods = {};  // empty: all that the network and the data allow
+  // Training samples of each class; empty: those of 5, 20 and 100 that every class has. The samples of a
+  // class are a function of (seed, class), and the smaller sets are parts of the larger.
+  std::vector<int64_t> per_class = {};
+  uint64_t seed = 0;
+  Compute compute = {};
+  bool cache = true;  // the trunk's features may be kept in env::cache()
+  // Settings in place of the recipes' own, of every method that trains by steps ("epochs", "3") or of one
+  // ("full.epochs", "12").
+  std::vector<std::pair<std::string, std::string>> settings = {};
+  std::function<void(const CompareRow&)> on_row = {};  // told of each row as it is there
+};
+
+// What is compared, in memory. Each function gives a fresh network; one that is not set: there is none.
+struct Contest {
+  std::string model;
+  Labelled labelled;  // all training samples
+  // Some of them, with the augmentation of a recipe.
+  std::function<std::unique_ptr<Examples>(std::span<const int64_t> which, const Recipe&)> training;
+  std::unique_ptr<Examples> test;
+  std::function<std::unique_ptr<nn::Headed>()> pretrained, scratch, zeroshot;
+  std::string why_no_zeroshot, why_no_scratch;  // for whoever asks for it by name
+  std::function<Recipe(const Strategy&)> recipe;
 };
 
 struct CompareResult {

@@ -39,7 +39,8 @@ TEST_CASE("app: compare writes results, a table and a page, and again the same b
   std::string page = content(at.dir / "ladder/compare.html");
   CHECK(page.find("<svg") != std::string::npos);
   CHECK(page.find("http") == std::string::npos);
-  for (const char* part : {"method", "2 a class", "6 a class", "knn", "full", "ladder: compare.html"})
+  for (const char* part : {"method", "2 a class", "6 a class", "knn", "full", "ladder: compare.html",
+                           "knn, 2 a class: ", "full, 6 a class: "})
     CHECK_MESSAGE(ran.out.find(part) != std::string::npos, part);
 
   ran = at.run(command);

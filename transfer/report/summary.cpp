@@ -117,6 +117,14 @@ std::vector<std::string> summary(const CompareResult& result) {
   return lines;
 }
 
+std::string summary(const CompareRow& row) {
+  std::string line = row.method;
+  if (row.per_class > 0) line += str(", ", row.per_class, " a class");
+  line += str(": ", percent(row.accuracy), ", ", count_text(row.trainable_parameters), " trained, ",
+              seconds_text(row.seconds), ", ", bytes_text(static_cast<double>(row.peak_memory_bytes)));
+  return row.note.empty() ? line : str(line, ", ", row.note);
+}
+
 std::vector<std::string> comparison_table_text(const std::vector<RunResult>& runs, int width, bool unicode) {
   std::vector<std::vector<std::string>> rows{
       {"strategy", "accuracy", "trained", "frozen", "changed", "epochs", "time"}};
