@@ -302,7 +302,8 @@ class Comparison {
     options.recipe = recipe_for(method, options.strategy, contest_, how_);
     options.seed = how_.seed;
     options.compute = how_.compute;
-    options.cache = false;  // features that a strategy starts from are a part of its time
+    options.score_epochs = false;  // more work than the training itself, where there are few to learn from
+    options.cache = false;         // features that a strategy starts from are a part of its time
     auto train = contest_.training(chosen_[s], options.recipe);
     CompareRow row;
     row.method = method;

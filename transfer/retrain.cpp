@@ -376,6 +376,7 @@ class Run {
       above->take_over(task, [&](const Evaluation& test) { result_.test = test; });
       result_.seconds.features = watch.seconds();
     }
+    if (!options_.score_epochs) task.evaluate = {};
 
     network_.train();
     plan_memory(task, the_plan);

@@ -22,6 +22,8 @@ struct RetrainOptions {
   // Before a training on samples, find_rate.h looks for the learning rate; its suggestion takes the place of
   // the recipe's.
   bool find_rate = false;
+  // The held-out samples are scored after each epoch, for the curves; otherwise at the end alone.
+  bool score_epochs = true;
   // Maps of the held-out samples' features before and after, for the report: costs two passes over some.
   bool feature_maps = false;
   // Of the strategies lora and adapters: the layers, as in transfer/adapters.h; empty: the usual ones.

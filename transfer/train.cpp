@@ -238,7 +238,9 @@ class Training {
 
   void finish_epoch(int epoch) {
     WithAverage averaged(averaged_.get());
-    Evaluation test = task_.evaluate();
+    Evaluation test;
+    test.loss = test.accuracy = std::nan("");
+    if (task_.evaluate) test = task_.evaluate();
     double validation = recipe_.keep_best ? task_.validate() : 0;
     if (team()) {  // all decide by the same figures
       double figures[] = {test.loss, test.accuracy, validation};

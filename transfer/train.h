@@ -33,7 +33,8 @@ struct Task {
   Tensor class_weights = {};
   // Of each sample how long it is. With these and the recipe's by_length, batches are of like length.
   std::vector<int64_t> lengths = {};
-  // Accuracy and loss on the held-out samples after an epoch; called in the order of the epochs.
+  // Accuracy and loss on the held-out samples after an epoch; called in the order of the epochs. Unset, the
+  // epochs' records have NaN there.
   std::function<Evaluation()> evaluate;
   // With keep_best: accuracy on the samples that choose the epoch, which are not the held-out ones.
   std::function<double()> validate;
