@@ -299,7 +299,18 @@ class Run {
     reset_peak_memory(device);
   }
 
-  void plan_memory(const Task& task, const Plan& the_plan) {
+  // The longest held-out sample, n times at once.
+  void score_longest(int64_t n) {
+    NoGrad no_grad;
+    EvaluationMode mode(network_);
+    std::vector<int64_t> lengths = test_.lengths();
+    int64_t longest =
+        lengths.empty() ? 0 : std::max_element(lengths.begin(), lengths.end()) - lengths.begin();
+    network_.forward(network_.taken(test_.inputs(std::vector<int64_t>(static_cast<size_t>(n), longest))));
+  }
+
+  // `score(n)` scores n held-out samples as the run will.
+  void plan_memory(const Task& task, const Plan& the_plan, const std::function<void(int64_t n)>& score) {
     Device device = network_.device();
     if (device.is_cuda()) {
       GRAFT_CHECK_AS(UsageError, !recipe_.batch_auto,
@@ -307,15 +318,6 @@ class Run {
       return;
     }
     peak_before_ = memory_use(device).peak;
-    std::vector<int64_t> lengths = test_.lengths();
-    int64_t longest =
-        lengths.empty() ? 0 : std::max_element(lengths.begin(), lengths.end()) - lengths.begin();
-    auto score = [&](int64_t n) {
-      NoGrad no_grad;
-      EvaluationMode mode(network_);
-      std::vector<int64_t> which(static_cast<size_t>(n), longest);
-      network_.forward(network_.taken(test_.inputs(which)));
-    };
     int64_t at_a_time = train_->labelled().classes.empty() ? kTokenBatch : kScoreBatch;
     MemoryPlanner planner(task, the_plan, recipe_, score, std::min(at_a_time, test_.size()));
     int64_t room =
@@ -379,7 +381,7 @@ class Run {
     if (!options_.score_epochs) task.evaluate = {};
 
     network_.train();
-    plan_memory(task, the_plan);
+    plan_memory(task, the_plan, [&](int64_t n) { above ? above->score_some(n) : score_longest(n); });
     Checkpoints* checkpoints = options_.hooks.checkpoints;
     if (checkpoints) checkpoints->begin(identity());
     double goes_on[] = {checkpoints && options_.hooks.go_on && checkpoints->any() ? 1.0 : 0.0};

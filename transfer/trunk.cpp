@@ -1,5 +1,7 @@
 #include "transfer/trunk.h"
 
+#include <numeric>
+
 #include "transfer/score.h"
 #include "transfer/stopwatch.h"
 
@@ -39,14 +41,20 @@ std::vector<Tensor> Trunk::keep(const Examples& set, int views, const OnProgress
   return out;
 }
 
-Evaluation Trunk::evaluate(const Examples& set, const Tensor& plain, const OnProgress& on_progress) const {
+Tensor Trunk::score(const Examples& set, const Tensor& plain, int64_t begin, int64_t end) const {
   NoGrad no_grad;
   EvaluationMode mode(network_);
+  std::vector<int64_t> which(static_cast<size_t>(end - begin));
+  std::iota(which.begin(), which.end(), begin);
+  Tensor rows = plain.defined() ? plain.slice(0, begin, end).contiguous() : activations(set, which, 0);
+  return rest(network_.taken(rows)).value().to(kCpu);
+}
+
+Evaluation Trunk::evaluate(const Examples& set, const Tensor& plain, const OnProgress& on_progress) const {
   Tensor logits = Tensor::empty({set.size(), network_.classes()}, network_.dtype());
   for (int64_t begin = 0; begin < set.size(); begin += kScoreBatch) {
     int64_t end = std::min(set.size(), begin + kScoreBatch);
-    Tensor rows = rest(network_.taken(plain.slice(0, begin, end).contiguous())).value();
-    logits.slice(0, begin, end).copy_from(rows.to(kCpu).to(logits.dtype()));
+    logits.slice(0, begin, end).copy_from(score(set, plain, begin, end).to(logits.dtype()));
     if (on_progress) on_progress({.phase = "evaluate", .done = end, .total = set.size()});
   }
   Evaluation out = evaluation_of(logits, set.labelled());
@@ -64,7 +72,11 @@ AboveTrunk::AboveTrunk(Trunk trunk, const Examples& train, const Examples& test,
 }
 
 Evaluation AboveTrunk::score(const Examples& set, const std::vector<Tensor>& kept) const {
-  return trunk_.evaluate(set, kept.empty() ? trunk_.keep(set, 1, {})[0] : kept[0], on_progress_);
+  return trunk_.evaluate(set, kept.empty() ? Tensor() : kept[0], on_progress_);
+}
+
+void AboveTrunk::score_some(int64_t n) const {
+  trunk_.score(test_, test_kept_.empty() ? Tensor() : test_kept_[0], 0, n);
 }
 
 void AboveTrunk::take_over(Task& task, const std::function<void(const Evaluation&)>& on_test) const {

@@ -30,7 +30,10 @@ class Trunk {
     return keep(set, views_ + 1, on_progress);
   }
 
-  // How well the network does on a set, by its plain activations: the bits that evaluate() of score.h gives.
+  // Logits of the samples begin .. end of a set, on the CPU, by its plain activations; those are computed
+  // where they are not given.
+  Tensor score(const Examples& set, const Tensor& plain, int64_t begin, int64_t end) const;
+  // How well the network does on a set, likewise: the bits that evaluate() of score.h gives.
   Evaluation evaluate(const Examples& set, const Tensor& plain, const OnProgress& on_progress) const;
 
  private:
@@ -49,6 +52,8 @@ class AboveTrunk {
              const OnProgress& on_progress);
   // Makes the task one on activations; its evaluate tells `on_test` what it says.
   void take_over(Task& task, const std::function<void(const Evaluation&)>& on_test) const;
+  // The first n held-out samples, as evaluate scores them: what the memory plan tries.
+  void score_some(int64_t n) const;
 
  private:
   Evaluation score(const Examples& set, const std::vector<Tensor>& kept) const;

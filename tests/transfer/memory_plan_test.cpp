@@ -77,6 +77,16 @@ TEST_CASE("the memory plan counts what a recipe adds") {
   }
 }
 
+TEST_CASE("the memory plan knows that above a trunk less is scored") {
+  for (bool kept : {true, false}) {
+    RetrainOptions options = quick_options("partial:1");
+    options.recipe.batch = 16;
+    options.recipe.views = 1;
+    options.recipe.cached_features = kept;
+    check_close(run_small(options).memory_plan, kept ? "a kept trunk" : "a trunk that runs each time");
+  }
+}
+
 TEST_CASE("the memory plan is within 5 % of what a training on texts takes") {
   for (const char* strategy : {"full", "lora:2", "partial:1"}) {
     OneThread one_thread;
