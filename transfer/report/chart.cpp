@@ -131,7 +131,9 @@ std::string end_labels(const LineChart& chart, const Frame& frame) {
   }
   std::string out;
   for (const EndLabel& label : labels) {
-    std::string value = chart.is_share ? percent(label.value) : short_number(label.value);
+    std::string value = !chart.last_values ? ""
+                        : chart.is_share   ? percent(label.value)
+                                           : short_number(label.value);
     out += str("<text class=\"name ", label.series->style, "\" x=\"", kWidth - kRight + 9, "\" y=\"",
                number(label.y + 4), "\">", escape(label.series->name), " <tspan>", value, "</tspan></text>");
   }

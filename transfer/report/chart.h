@@ -25,7 +25,8 @@ struct LineChart {
   std::vector<double> x_ticks = {};  // with x: the places that get a number; empty: all
   double mark = 0;                   // with x: a place with a line through it; 0: none
   std::vector<Series> series;
-  bool is_share = false;  // y is 0..1, shown in percent and never outside it
+  bool last_values = true;  // beside the lines' names
+  bool is_share = false;    // y is 0..1, shown in percent and never outside it
 };
 std::string line_chart(const LineChart& chart);
 

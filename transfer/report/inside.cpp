@@ -65,6 +65,7 @@ std::string rate_finder(const RunResult& run) {
   chart.x_label = "learning rate";
   chart.y_label = "loss, in nats";
   chart.mark = found.suggestion;
+  chart.last_values = false;  // where the loss diverges
   chart.series = {{"each step", "muted", {}}, {"smoothed", "trained", {}}};
   for (const RatePoint& point : found.curve) {
     chart.x.push_back(point.rate);

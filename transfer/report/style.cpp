@@ -66,7 +66,7 @@ h2 + p, .lead { color: var(--muted); margin-bottom: 16px; max-width: 78ch; }
 .stages li span { color: var(--muted); display: block; }
 .stages li.frozen { border-style: dashed; border-color: var(--frozen); }
 .stages li.trained { border-color: var(--trained); background: rgb(var(--trained-rgb) / .12); }
-.stages li.stop { border-left: 6px solid var(--trained); }
+.stages li.stop { box-shadow: inset 5px 0 0 var(--trained); }
 .maps { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; }
 .maps > figure:only-child { grid-column: 1 / -1; max-width: 560px; }
 .maps svg { display: block; width: 100%; height: auto; border: 1px solid var(--rule); border-radius: 10px; }
@@ -77,7 +77,7 @@ h3 { font-size: 15px; margin: 18px 0 6px; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; }
 .two > section { margin-top: 20px; min-width: 0; }
 .charts { display: grid; grid-template-columns: 1fr 1fr; gap: 22px; }
-.charts > figure:only-child { grid-column: 1 / -1; max-width: 720px; }
+.charts > figure:only-child { grid-column: 1 / -1; max-width: 560px; }
 
 figcaption { font-weight: 600; font-size: 14px; margin-bottom: 6px; }
 figcaption span { font-weight: 400; color: var(--muted); }
