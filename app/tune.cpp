@@ -120,8 +120,8 @@ void Tune::add_to(CLI::App& command) {
       ->type_name("NAME=X");
   command
       .add_option("--rule", rules,
-                  "freezes or thaws tensors after the strategy: --rule 'layer4.*=trainable', "
-                  "also frozen and frozen_adapt_stats")
+                  "freezes or thaws tensors after the strategy: --rule 'layer4.*=trainable' or "
+                  "'re:REGEX=trainable', also frozen and frozen_adapt_stats")
       ->type_name("GLOB=STATE");
   add_text_options(command);
   command
