@@ -6,6 +6,7 @@
 #include "app/console.h"
 #include "app/team.h"
 #include "core/error.h"
+#include "core/memory_reserve.h"
 #include "core/nearest.h"
 #include "core/version.h"
 
@@ -131,7 +132,13 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   graft::app::prepare_process();
-  int code = graft::app::run(argc, argv);
+  int code = 71;
+  try {
+    graft::MemoryReserve reserve;
+    code = graft::app::run(argc, argv);
+  } catch (const std::bad_alloc&) {  // not even for the complaint
+    std::fputs("graft: memory ran out\n", stderr);
+  }
   if (code != 0) graft::app::end_team(code);
   return code;
 }

@@ -18,17 +18,26 @@ struct Node {
   uint64_t order = 0;  // newer nodes have higher numbers: a topological order without a search
   std::vector<std::shared_ptr<Node>> inputs;
   BackwardFn backward;
+  std::shared_ptr<Node> next_to_free;
 
+  // A chain of a million nodes must not be freed by recursion: those that nobody else holds wait in a list,
+  // to be taken apart one by one. The list runs through the nodes, for there may be no memory for another.
   ~Node() {
-    // A chain of a million nodes must not be freed by recursion: take the inputs apart one by one.
-    std::vector<std::shared_ptr<Node>> pending = std::move(inputs);
-    while (!pending.empty()) {
-      std::shared_ptr<Node> node = std::move(pending.back());
-      pending.pop_back();
-      if (node.use_count() == 1) {
-        for (auto& input : node->inputs) pending.push_back(std::move(input));
-        node->inputs.clear();
+    std::shared_ptr<Node> list;
+    auto queue_inputs = [&list](Node& of) {
+      for (std::shared_ptr<Node>& input : of.inputs) {
+        std::shared_ptr<Node> node = std::move(input);
+        if (node.use_count() != 1) continue;
+        node->next_to_free = std::move(list);
+        list = std::move(node);
       }
+      of.inputs.clear();
+    };
+    queue_inputs(*this);
+    while (list) {
+      std::shared_ptr<Node> node = std::move(list);
+      list = std::move(node->next_to_free);
+      queue_inputs(*node);
     }
   }
 };

@@ -12,9 +12,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace graft {
 namespace {
@@ -84,15 +84,19 @@ void AtomicFile::open_temporary() {
 
 void AtomicFile::remove_leftovers(const std::string& path) {
   std::string stem = temporary_stem(path);
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder_of(path), error), end; !error && it != end;
-       it.increment(error)) {
-    std::string name = it->path().filename().string();
+  std::vector<std::string> names;
+  try {
+    names = names_in(folder_of(path));
+  } catch (const DiskError&) {
+    return;  // a folder that may be written to but not read
+  }
+  for (const std::string& name : names) {
     if (!name.starts_with(stem) || !name.ends_with(".tmp")) continue;
     if (name.find_first_not_of("0123456789.", stem.size()) != name.size() - 3) continue;
-    int file = ::open(it->path().c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    std::string leftover = str(folder_of(path), "/", name);
+    int file = ::open(leftover.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (file < 0) continue;
-    if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlink(it->path().c_str());
+    if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlink(leftover.c_str());
     ::close(file);
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <new>
 
 #include "core/error.h"
 
@@ -74,7 +75,12 @@ void BlockCache::give(void* block, int64_t bytes) {
     source_.give(block);
     return;
   }
-  free_[reserved].push_back(block);
+  try {
+    free_[reserved].push_back(block);
+  } catch (const std::bad_alloc&) {  // called where storages end, which must not throw
+    source_.give(block);
+    return;
+  }
   cached_ += reserved;
 }
 

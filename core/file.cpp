@@ -1,5 +1,6 @@
 #include "core/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
+#include <new>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -98,6 +101,28 @@ void require_writable(const std::string& path) {
 
 void make_folders(const std::string& folder) {
   make_missing(folder, folder);
+}
+
+// Not std::filesystem's iterator: where that gets no memory it ends the process, or hides the names behind
+// it.
+std::vector<std::string> names_in(const std::string& folder) {
+  DIR* stream = nullptr;
+  do {
+    stream = ::opendir(folder.c_str());
+  } while (!stream && errno == EINTR);
+  std::unique_ptr<DIR, int (*)(DIR*)> opened(stream, ::closedir);
+  if (!opened && (errno == ENOENT || errno == ENOTDIR)) return {};
+  if (!opened && errno == ENOMEM) throw std::bad_alloc();
+  std::vector<std::string> out;
+  while (opened) {
+    errno = 0;
+    const dirent* entry = ::readdir(opened.get());
+    if (!entry && errno == 0) return out;
+    if (!entry) break;
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") out.push_back(std::move(name));
+  }
+  fail<DiskError>(printable(folder), ": cannot be read (", reason(errno), ")");
 }
 
 void move_file(const std::string& from, const std::string& to) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace graft {
 
@@ -19,6 +20,10 @@ void require_writable(const std::string& path);
 // Makes the folder, and those above it that are missing; after a loss of power they are still there. Throws
 // DiskError.
 void make_folders(const std::string& folder);
+
+// The names in a folder, in no order; none where there is no such folder. Throws DiskError where it cannot be
+// read: it may hold all that there is.
+std::vector<std::string> names_in(const std::string& folder);
 
 // Gives a file another name, in place of what has it now; it keeps that after a loss of power. Throws
 // DiskError.

@@ -13,6 +13,7 @@
 #include "core/accelerator.h"
 #include "core/block_cache.h"
 #include "core/error.h"
+#include "core/memory_reserve.h"
 #include "core/step_pool.h"
 
 namespace graft {
@@ -61,6 +62,8 @@ std::shared_ptr<Storage> Storage::allocate(int64_t bytes, Device device) {
   GRAFT_CHECK(bytes >= 0, "storage: negative size ", bytes);
   GRAFT_CHECK_AS(MemoryError, bytes <= (int64_t{1} << 46), "out of memory: could not get ",
                  bytes_text(static_cast<double>(bytes)));
+  GRAFT_CHECK_AS(MemoryError, !MemoryReserve::spent(), "out of memory: could not get ",
+                 bytes_text(static_cast<double>(bytes)), " on ", device, "; what is left is for the end");
   BlockCache* pool = device.is_cuda() ? StepPool::active(device) : nullptr;
   return std::shared_ptr<Storage>(new Storage(pool ? *pool : cache_of(device), bytes, device));
 }

@@ -194,6 +194,7 @@ class Checker {
       if (full) stream_.avail_out = 0;
       check(!overrun, "the compressed data hold more than the ", raw_.size(), " bytes that ", header_.width,
             " x ", header_.height, " pixels need");
+      GRAFT_CHECK_AS(MemoryError, result != Z_MEM_ERROR, name_, ": no memory to inflate it");
       check(result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR,
             "the compressed data are damaged (", stream_.msg ? stream_.msg : "zlib error", ")");
       stream_ended_ = result == Z_STREAM_END;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "core/error.h"
 #include "data/jpeg_arithmetic.h"
@@ -12,34 +13,63 @@
 namespace graft::data {
 namespace {
 
-// What the decoder may still allocate on this thread. A file whose header promises little cannot make it take
-// much.
-thread_local size_t budget = 0;
+// What the decoder takes on this thread, and what it may still take. A file whose header promises little
+// cannot make it take much. Where there is none left, or the system has none, an error goes right through the
+// decoder, whose own ways out of such a place are not all sound; its blocks are then given back by ~Budget.
+class Budget {
+ public:
+  explicit Budget(size_t bytes) : left_(bytes) { active_ = this; }
+  ~Budget() {
+    active_ = nullptr;
+    while (blocks_) {
+      Block* block = blocks_;
+      blocks_ = block->next;
+      std::free(block);
+    }
+  }
+  Budget(const Budget&) = delete;
+  Budget& operator=(const Budget&) = delete;
+  static Budget& active() { return *active_; }
 
-// Each block is preceded by its size, so that freeing gives the budget back.
-constexpr size_t kBlockHeader = alignof(std::max_align_t);
+  void* take(size_t bytes) {
+    GRAFT_CHECK_AS(DataError, bytes <= left_, "the decoder asks for ", bytes, " bytes, and ", left_,
+                   " are left of what a picture of this size may take");
+    auto* block = static_cast<Block*>(std::malloc(sizeof(Block) + bytes));
+    if (!block) throw std::bad_alloc();
+    *block = {nullptr, blocks_, bytes};
+    if (blocks_) blocks_->before = block;
+    blocks_ = block;
+    left_ -= bytes;
+    return block + 1;
+  }
+  void give(void* p) {
+    if (!p) return;
+    Block* block = static_cast<Block*>(p) - 1;
+    (block->before ? block->before->next : blocks_) = block->next;
+    if (block->next) block->next->before = block->before;
+    left_ += block->bytes;
+    std::free(block);
+  }
+
+ private:
+  struct alignas(std::max_align_t) Block {
+    Block *before, *next;
+    size_t bytes;
+  };
+  static thread_local Budget* active_;
+  Block* blocks_ = nullptr;
+  size_t left_;
+};
+thread_local Budget* Budget::active_ = nullptr;
 
 void* budget_malloc(size_t bytes) {
-  if (bytes > SIZE_MAX - kBlockHeader || bytes + kBlockHeader > budget) return nullptr;
-  void* block = std::malloc(bytes + kBlockHeader);
-  if (!block) return nullptr;
-  budget -= bytes + kBlockHeader;
-  std::memcpy(block, &bytes, sizeof bytes);
-  return static_cast<char*>(block) + kBlockHeader;
+  return Budget::active().take(bytes);
 }
-
 void budget_free(void* p) {
-  if (!p) return;
-  void* block = static_cast<char*>(p) - kBlockHeader;
-  size_t bytes;
-  std::memcpy(&bytes, block, sizeof bytes);
-  budget += bytes + kBlockHeader;
-  std::free(block);
+  Budget::active().give(p);
 }
-
 void* budget_realloc(void* p, size_t old_bytes, size_t bytes) {
   void* fresh = budget_malloc(bytes);
-  if (!fresh) return nullptr;
   if (p) std::memcpy(fresh, p, old_bytes < bytes ? old_bytes : bytes);
   budget_free(p);
   return fresh;
@@ -84,7 +114,6 @@ using Pixels = std::unique_ptr<stbi_uc, void (*)(void*)>;
 Pixels load_jpeg(stbi__context* context, int* w, int* h, int* channels) {
   std::unique_ptr<stbi__jpeg, void (*)(void*)> state(
       static_cast<stbi__jpeg*>(budget_malloc(sizeof(stbi__jpeg))), budget_free);
-  if (!state) return {nullptr, budget_free};
   std::memset(static_cast<void*>(state.get()), 0, sizeof(stbi__jpeg));
   state->s = context;
   stbi__setup_jpeg(state.get());
@@ -108,9 +137,14 @@ Pixels load(std::span<const uint8_t> bytes, int* w, int* h, int* channels) {
 
 Image stb_decode(std::span<const uint8_t> bytes, std::string_view name, int64_t width, int64_t height) {
   GRAFT_CHECK_AS(DataError, bytes.size() <= INT_MAX, name, ": ", bytes.size(), " bytes, more than 2 GiB");
-  budget = static_cast<size_t>(8 * width * height * 4 + (int64_t{16} << 20));
+  Budget budget(static_cast<size_t>(8 * width * height * 4 + (int64_t{16} << 20)));
   int w = 0, h = 0, channels = 0;
-  Pixels pixels = load(bytes, &w, &h, &channels);
+  Pixels pixels{nullptr, budget_free};
+  try {
+    pixels = load(bytes, &w, &h, &channels);
+  } catch (const DataError& e) {
+    fail<DataError>(name, ": the picture cannot be decoded (", e.what(), ")");
+  }
   GRAFT_CHECK_AS(DataError, pixels, name, ": the picture cannot be decoded (", stbi_failure_reason(), ")");
   GRAFT_CHECK_AS(DataError, w == width && h == height, name, ": decoded as ", w, " x ", h,
                  ", the header says ", width, " x ", height);

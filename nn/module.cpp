@@ -114,6 +114,14 @@ Observing::~Observing() {
   for (Module* module : modules_) module->observer_ = module->gradient_observer_ = nullptr;
 }
 
+InMode::InMode(Module& root, bool training) {
+  for (auto& [name, module] : named_modules(root)) before_.emplace_back(module, module->training_);
+  for (auto [module, before] : before_) module->training_ = training;
+}
+InMode::~InMode() {
+  for (auto [module, before] : before_) module->training_ = before;
+}
+
 std::vector<NamedTensor> named_tensors(Module& module) {
   std::vector<NamedTensor> all;
   Walk walk;

@@ -100,6 +100,7 @@ class Module {
 
  private:
   friend class Observing;
+  friend class InMode;
   Var observed(const Var& y) const;
   bool training_ = false;
   std::function<void(const Tensor&)> observer_, gradient_observer_;
@@ -118,6 +119,19 @@ class Observing {
 
  private:
   std::vector<Module*> modules_;
+};
+
+// While one is alive, a network and all its parts are in training mode, or out of it; then each is as it was.
+// No part may be moved or replaced meanwhile.
+class InMode {
+ public:
+  InMode(Module& root, bool training);
+  ~InMode();
+  InMode(const InMode&) = delete;
+  InMode& operator=(const InMode&) = delete;
+
+ private:
+  std::vector<std::pair<Module*, bool>> before_;  // looked up beforehand: the end must not need memory
 };
 
 // One tensor of a network under its full name, "layer1.0.bn1.running_mean". Exactly one of the pointers is

@@ -27,10 +27,7 @@ class Estimating {
     });
   }
   ~Estimating() {
-    for (Layer& layer : layers_) {
-      layer.norm->train(false);
-      layer.norm->how.momentum = layer.momentum;
-    }
+    for (Layer& layer : layers_) layer.norm->how.momentum = layer.momentum;
   }
   Estimating(const Estimating&) = delete;
   Estimating& operator=(const Estimating&) = delete;

@@ -31,18 +31,9 @@ Evaluation evaluate(nn::Headed& network, const Examples& set, const OnProgress& 
 Tensor probabilities_of(const Tensor& logits);
 
 // While one is alive the network is in evaluation mode; then in the mode that it was in.
-class EvaluationMode {
+class EvaluationMode : public nn::InMode {
  public:
-  explicit EvaluationMode(nn::Module& network) : network_(network), training_(network.training()) {
-    network.eval();
-  }
-  ~EvaluationMode() { network_.train(training_); }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-
- private:
-  nn::Module& network_;
-  bool training_;
+  explicit EvaluationMode(nn::Module& network) : InMode(network, false) {}
 };
 
 // How many samples go through a network at a time where nothing is trained.

@@ -360,6 +360,7 @@ class Training {
           save();
         } catch (const Error&) {
           // The reason for the stop is what the caller must hear; the newest state is an older one.
+        } catch (const std::bad_alloc&) {
         }
       }
       throw;

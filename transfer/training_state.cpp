@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "weights/checkpoint.h"
 
 namespace graft::transfer {
@@ -31,13 +32,11 @@ bool is_checkpoint(const std::string& name) {
   return name.starts_with("step-") && name.ends_with(kEnding);
 }
 
-std::vector<std::string> names_in(const std::string& folder) {
-  std::vector<std::string> out;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    out.push_back(it->path().filename().string());
-  return out;
-}
+// Whole, but not of this build's format: written by another graft, and nothing to be passed over.
+class OtherFormat : public DataError {
+ public:
+  using DataError::DataError;
+};
 
 // Of one file; DataError where it is no whole checkpoint of this format.
 struct Stored {
@@ -54,10 +53,13 @@ Stored open(const std::string& path) {
                    "\" is missing; no checkpoint of a training");
     return found->second;
   };
-  GRAFT_CHECK_AS(DataError, text("graft.checkpoint") == kFormat, path, ": format ",
-                 printable(text("graft.checkpoint")), " of checkpoints; this build reads format ", kFormat);
   // Only where the hash that open() checks is there, nothing has changed since it was written.
   text("graft.sha256");
+  if (text("graft.checkpoint") != kFormat) {
+    fail<OtherFormat>(path, ": format ", printable(text("graft.checkpoint")),
+                      " of checkpoints; this build reads format ", kFormat,
+                      ". Go on with the graft that wrote it, or start anew without --resume");
+  }
   try {
     out.identity = Json::parse(text("graft.run")).get<Checkpoints::Identity>();
   } catch (const Json::exception& e) {
@@ -110,6 +112,7 @@ std::vector<std::string> Checkpoints::files() const {
 
 void Checkpoints::begin(Identity identity) {
   identity_ = std::move(identity);
+  folder_ = fs::absolute(folder_).string();  // wherever the process goes
   lock_ = std::make_unique<FolderLock>(folder_);
   std::error_code error;
   for (const std::string& name : names_in(folder_)) {
@@ -125,11 +128,15 @@ void Checkpoints::save(const TrainingState& state) {
                              {"graft.run", Json(identity_).dump()}});
   since_saved_ = {};
   // Later states are those that newest() could not read, or were not wanted.
-  std::error_code error;
-  std::vector<std::string> all = files();
-  auto own = std::find(all.begin(), all.end(), path);
-  for (auto it = all.begin(); it != all.end(); ++it) {
-    if (it < own || it - own >= kKept) fs::remove(*it, error);
+  try {
+    std::error_code error;
+    std::vector<std::string> all = files();
+    auto own = std::find(all.begin(), all.end(), path);
+    for (auto it = all.begin(); it != all.end(); ++it) {
+      if (it < own || it - own >= kKept) fs::remove(*it, error);
+    }
+  } catch (const DiskError&) {
+    // The state is kept; the next one clears up.
   }
 }
 
@@ -145,6 +152,8 @@ std::optional<TrainingState> Checkpoints::newest(std::vector<std::string>& notes
       state.step = stored.step;
       for (const weights::Entry& entry : stored.file.entries())
         state.tensors.push_back({entry.name, stored.file.read(entry.name)});
+    } catch (const OtherFormat&) {
+      throw;  // an older state would be another run's past, and the next save would take this one away
     } catch (const DataError& e) {
       problems += (problems.empty() ? "" : "; ") + std::string(e.what());
       continue;
@@ -160,8 +169,12 @@ std::optional<TrainingState> Checkpoints::newest(std::vector<std::string>& notes
 }
 
 void Checkpoints::remove() noexcept {
-  std::error_code ignored;
-  for (const std::string& path : files()) fs::remove(path, ignored);
+  try {
+    std::error_code ignored;
+    for (const std::string& path : files()) fs::remove(path, ignored);
+  } catch (const std::exception&) {
+    // The run is done all the same; what is left says so when the next one begins here.
+  }
 }
 
 Checkpoints::~Checkpoints() {

@@ -45,8 +45,9 @@ class Checkpoints {
   // Throws DiskError, naming the file and what is needed; the older ones are untouched.
   void save(const TrainingState& state);
   // The newest state that can be read; none where there is no file. Why a newer one was passed over is added
-  // to `notes`. Throws DataError, listing what differs, for another run's states, and where there are files
-  // and none is readable.
+  // to `notes`. Throws DataError, listing what differs, for another run's states, for a whole one of another
+  // format (a newer graft's: what is torn is passed over, what is whole is not), and where there are files and
+  // none is readable.
   std::optional<TrainingState> newest(std::vector<std::string>& notes) const;
   // When the run is done: its files.
   void remove() noexcept;

@@ -1,10 +1,10 @@
 #include "data/text/files.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <set>
+
+#include "core/memory_reserve.h"
+#include "data/image.h"
 
 namespace graft::data {
 
@@ -49,17 +49,14 @@ std::string TokenizerFiles::bytes_of(std::string_view name) const {
   GRAFT_CHECK_AS(DataError, !error, full, ": ", error.message());
   GRAFT_CHECK_AS(DataError, static_cast<int64_t>(size) <= kMaxFile, full, ": ",
                  bytes_text(static_cast<double>(size)), "; a tokenizer's file has at most 1 GiB");
-  std::ifstream in(full, std::ios::binary);
-  GRAFT_CHECK_AS(DataError, in.is_open(), full, ": ", std::strerror(errno));
-  std::string bytes(size, '\0');
-  in.read(bytes.data(), static_cast<std::streamsize>(size));
-  GRAFT_CHECK_AS(DataError, in.gcount() == static_cast<std::streamsize>(size), full, ": could not be read");
-  return bytes;
+  std::vector<uint8_t> bytes = read_bytes(full);  // a stream would hide that there is no memory
+  return {bytes.begin(), bytes.end()};
 }
 
 Json parse_json(const std::string& text, const std::string& path) {
   std::vector<std::set<std::string>> keys;
   auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    MemoryReserve::require_unspent();
     if (depth > kMaxDepth) fail<DataError>(path, ": nested deeper than ", kMaxDepth);
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();

@@ -33,6 +33,16 @@ bool equal(const TrainingState& a, const TrainingState& b) {
          });
 }
 
+std::string file_of(const std::string& folder, int step) {
+  return str(folder, "/step-0000000", step, ".checkpoint");
+}
+
+void save_steps(const std::string& folder, int last) {
+  Checkpoints checkpoints(folder, 1);
+  checkpoints.begin(small_identity());
+  for (int step = 1; step <= last; ++step) checkpoints.save(small_state(step));
+}
+
 void save_three(const std::string& folder, Report& report) {
   Checkpoints checkpoints(folder, 1);
   checkpoints.begin(small_identity());

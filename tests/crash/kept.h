@@ -13,6 +13,11 @@ transfer::TrainingState small_state(int64_t step);
 transfer::Checkpoints::Identity small_identity();
 bool equal(const transfer::TrainingState& a, const transfer::TrainingState& b);
 
+// Where small_state(step) is kept in a folder, of steps below 10.
+std::string file_of(const std::string& folder, int step);
+// Saves the states of the steps 1 to `last` there, of which the newest two stay.
+void save_steps(const std::string& folder, int last);
+
 // The work that is disturbed: the states of the steps 1, 2 and 3, each reported when it is saved. The third
 // takes the first one away.
 void save_three(const std::string& folder, Report& report);

@@ -1,8 +1,8 @@
-// Checkpoints that are damaged, foreign, or in places that cannot be written to.
-#include <sys/stat.h>
+// Checkpoints that are damaged, foreign.
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -20,16 +20,6 @@ using transfer::TrainingState;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string file_of(const std::string& folder, int step) {
-  return str(folder, "/step-0000000", step, ".checkpoint");
-}
-
-void save_steps(const std::string& folder, int last) {
-  Checkpoints checkpoints(folder, 1);
-  checkpoints.begin(small_identity());
-  for (int step = 1; step <= last; ++step) checkpoints.save(small_state(step));
-}
 
 void overwrite(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
@@ -152,6 +142,41 @@ TEST_CASE("checkpoints: another format's version, no version and missing tensors
   check_throws<DataError>([&] { small_state(3).tensor("draws"); }, {"step 3", "draws", "missing"});
 }
 
+TEST_CASE("checkpoints: a newer graft's state is refused, not passed over for an older one; torn, it is") {
+  TempDir dir;
+  save_steps(dir.path(), 2);
+  std::string newer = file_of(dir.path(), 3);
+  weights::save_safetensors(newer, small_state(3).tensors,
+                            {{"graft.checkpoint", "2"}, {"graft.layout", "of tomorrow"}});
+  Checkpoints checkpoints(dir.path(), 1);
+  checkpoints.begin(small_identity());
+  std::vector<std::string> notes;
+  check_throws<DataError>([&] { checkpoints.newest(notes); },
+                          {newer, "format 2", "reads format 1", "the graft that wrote it", "--resume"});
+  CHECK(notes.empty());
+  for (int step : {1, 2, 3}) CHECK(fs::exists(file_of(dir.path(), step)));
+
+  overwrite(newer, content(newer).substr(0, content(newer).size() - 1));
+  CHECK(equal(*checkpoints.newest(notes), small_state(2)));
+  REQUIRE(notes.size() == 1);
+  CHECK_MESSAGE(notes[0].find(newer) != std::string::npos, notes[0]);
+}
+
+TEST_CASE("checkpoints: which is newer is a matter of steps, not of the files' times") {
+  TempDir dir;
+  save_steps(dir.path(), 2);
+  auto now = fs::last_write_time(file_of(dir.path(), 2));
+  fs::last_write_time(file_of(dir.path(), 1), now + std::chrono::hours(24 * 365));
+  fs::last_write_time(file_of(dir.path(), 2), now - std::chrono::hours(24 * 365 * 30));
+  Checkpoints checkpoints(dir.path(), 1);
+  checkpoints.begin(small_identity());
+  std::vector<std::string> notes;
+  CHECK(equal(*checkpoints.newest(notes), small_state(2)));
+  checkpoints.save(small_state(3));
+  CHECK_FALSE(fs::exists(file_of(dir.path(), 1)));
+  CHECK(fs::exists(file_of(dir.path(), 2)));
+}
+
 TEST_CASE("checkpoints: one run at a time in a folder, in one process and in two") {
   TempDir dir;
   std::string folder = dir / "checkpoints";
@@ -178,55 +203,6 @@ TEST_CASE("checkpoints: one run at a time in a folder, in one process and in two
   held.reset();
   CHECK_NOTHROW(second.begin(small_identity()));
   CHECK(equal(*second.newest(notes), small_state(1)));
-}
-
-TEST_CASE("checkpoints: folders that go away, cannot be written to or have impossible names are told") {
-  TempDir dir;
-  overwrite(dir / "file", "");
-  check_throws<DiskError>([&] { Checkpoints(dir / "file/checkpoints", 1).begin(small_identity()); },
-                          {dir / "file", "folder"});
-  check_throws<DiskError>([&] { Checkpoints(dir / std::string(300, 'n'), 1).begin(small_identity()); },
-                          {"/nnn", "too long"});
-  {
-    Checkpoints checkpoints(dir / "run/checkpoints", 1);
-    checkpoints.begin(small_identity());
-    checkpoints.save(small_state(1));
-    fs::remove_all(dir / "run");
-    check_throws<DiskError>([&] { checkpoints.save(small_state(2)); },
-                            {file_of(dir / "run/checkpoints", 2), "No such file"});
-  }
-  if (::geteuid() == 0) return;  // to whom rights are nothing
-  Checkpoints checkpoints(dir / "mine", 1);
-  checkpoints.begin(small_identity());
-  checkpoints.save(small_state(1));
-  fs::permissions(dir / "mine", fs::perms::owner_read | fs::perms::owner_exec);
-  check_throws<DiskError>([&] { checkpoints.save(small_state(2)); }, {dir / "mine", "denied"});
-  std::vector<std::string> notes;
-  CHECK(equal(*checkpoints.newest(notes), small_state(1)));
-  fs::permissions(dir / "mine", fs::perms::owner_all);
-}
-
-TEST_CASE("checkpoints: spaces, UTF-8, a relative path, a link to a folder, and a strict umask") {
-  TempDir dir;
-  fs::path here = fs::current_path();
-  mode_t mask = ::umask(077);
-  fs::create_directory(dir / "elsewhere");
-  fs::create_directory_symlink(dir / "elsewhere", dir / "link");
-  fs::current_path(dir.path());
-  for (const char* folder :
-       {"a b/\xc3\xa4\xe6\xb0\xb4 \xf0\x9f\x8c\xb1", "./relative/again/", "link", "link/deeper"}) {
-    INFO(std::string(folder));
-    Report report;
-    save_three(folder, report);
-    CHECK(problem_with(folder, 3) == "");
-    struct stat info {};
-    REQUIRE(::stat(file_of(folder, 3).c_str(), &info) == 0);
-    CHECK((info.st_mode & 0777) == 0600);
-  }
-  CHECK(fs::is_symlink("link"));
-  CHECK(fs::exists(file_of("elsewhere", 3)));
-  fs::current_path(here);
-  ::umask(mask);
 }
 
 TEST_CASE("checkpoints: steps of nine digits come behind those of eight") {

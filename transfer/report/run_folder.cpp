@@ -1,5 +1,7 @@
 #include "transfer/report/run_folder.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "core/atomic_file.h"
@@ -61,8 +63,7 @@ RunFolder choose_run_folder(const std::string& name) {
 }
 
 void abandon(const RunFolder& folder) noexcept {
-  std::error_code ignored;
-  if (folder.created) fs::remove(folder.path, ignored);  // which leaves a folder alone that holds anything
+  if (folder.created) ::rmdir(folder.path.c_str());  // which leaves a folder alone that holds anything
 }
 
 }  // namespace graft::transfer::report

@@ -1,0 +1,43 @@
+#include "core/memory_reserve.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+namespace graft {
+namespace {
+
+// Of the whole process, as the handler of operator new is.
+std::atomic<void*> reserve{nullptr};
+std::atomic<bool> is_spent{false};
+
+// Called by operator new where there is no memory; it tries again when this returns.
+void spend() {
+  void* block = reserve.exchange(nullptr);
+  if (!block) throw std::bad_alloc();
+  is_spent = true;
+  std::free(block);
+}
+
+}  // namespace
+
+MemoryReserve::MemoryReserve(size_t bytes) {
+  void* block = std::malloc(bytes);
+  if (!block) throw std::bad_alloc();
+  std::memset(block, 1, bytes);  // pages that nobody has touched are only promised
+  reserve = block;
+  is_spent = false;
+  before_ = std::set_new_handler(spend);
+}
+
+MemoryReserve::~MemoryReserve() {
+  std::set_new_handler(before_);
+  std::free(reserve.exchange(nullptr));
+  is_spent = false;
+}
+
+bool MemoryReserve::spent() {
+  return is_spent.load(std::memory_order_relaxed);
+}
+
+}  // namespace graft
