@@ -108,6 +108,12 @@ void Display::say(const std::string& line) {
   if (std::fflush(stdout) != 0) output_failed = true;  // work goes on: nothing said may wait for its end
 }
 
+void Display::warn(const std::string& line) {
+  printer_.finish();
+  std::string text = line + "\n";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 transfer::OnProgress Display::on_progress() {
   return [this](const transfer::Progress& progress) {
     if (pending_signal) throw Interrupted{.signal = pending_signal, .what_was_done = doing(progress)};

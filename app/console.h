@@ -40,6 +40,8 @@ class Display {
   transfer::OnProgress on_progress();
   // A line of results, when the progress line is out of its way.
   void say(const std::string& line);
+  // The same on standard error.
+  void warn(const std::string& line);
 
  private:
   transfer::report::ProgressPrinter printer_;

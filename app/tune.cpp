@@ -135,6 +135,9 @@ void Tune::add_to(CLI::App& command) {
       .add_option("--checkpoint-every", options.checkpoint_every,
                   "steps between two checkpoints; unset, after epochs, at most one in five seconds")
       ->type_name("N");
+  command.add_flag(
+      "--keep-going", options.keep_going,
+      "where a checkpoint cannot be written, warn and try again with the next; the result must be");
   command.add_flag("--no-cache", no_cache, "keep features in memory only");
   compute.add_to(command);
   common.add_to(command);
@@ -215,6 +218,7 @@ int Tune::run() {
   transfer::RunResult result;
   try {
     Display display;
+    options.on_warning = [&](const std::string& what) { display.warn("graft tune: warning: " + what); };
     options.on_plan = [&](const transfer::MemoryPlan& plan) { display.say(transfer::describe(plan)); };
     result = transfer::tune(options, display.on_progress());
   } catch (Interrupted& stop) {

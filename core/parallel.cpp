@@ -112,10 +112,15 @@ class Pool {
   }
 
  private:
+  // Where the system has no room for as many threads, those that there are do the work: it is the same work.
   void start() {
     stopping_ = false;
     cores_for_all_ = count_ <= processors();
-    for (int i = 1; i < count_; ++i) workers_.emplace_back([this] { worker(); });
+    try {
+      for (int i = 1; i < count_; ++i) workers_.emplace_back([this] { worker(); });
+    } catch (const std::exception&) {
+      count_ = static_cast<int>(workers_.size()) + 1;
+    }
   }
 
   void stop() {

@@ -170,6 +170,8 @@ class Training {
       }
     }
     out_.order_sha256 = all.hex();
+    std::string unkept = hooks_.checkpoints ? hooks_.checkpoints->unkept() : "";
+    if (!unkept.empty()) out_.notes.push_back(unkept);
     return std::move(out_);
   }
 
@@ -375,8 +377,7 @@ class Training {
                   ", and no state is kept of it; a lower learning rate than ", recipe_.learning_rate,
                   " may help");
     }
-    hooks_.checkpoints->save(state());
-    saved_at_ = step_;
+    if (hooks_.checkpoints->save(state())) saved_at_ = step_;
   }
 
   TrainingState state() const;

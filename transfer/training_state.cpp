@@ -120,12 +120,30 @@ void Checkpoints::begin(Identity identity) {
   }
 }
 
-void Checkpoints::save(const TrainingState& state) {
+void Checkpoints::keep_going(std::function<void(const std::string& why)> told) {
+  told_ = std::move(told);
+}
+
+std::string Checkpoints::unkept() const {
+  if (unkept_ == 0) return "";
+  return str(unkept_, unkept_ == 1 ? " checkpoint" : " checkpoints", " could not be written, ",
+             unkept_ == 1 ? "" : "the first ", first_unkept_);
+}
+
+bool Checkpoints::save(const TrainingState& state) {
   std::string path = (fs::path(folder_) / name_of(state.step)).string();
-  weights::save_safetensors(path, state.tensors,
-                            {{"graft.checkpoint", kFormat},
-                             {"graft.step", str(state.step)},
-                             {"graft.run", Json(identity_).dump()}});
+  try {
+    weights::save_safetensors(path, state.tensors,
+                              {{"graft.checkpoint", kFormat},
+                               {"graft.step", str(state.step)},
+                               {"graft.run", Json(identity_).dump()}});
+  } catch (const DiskError& e) {
+    if (!told_) throw;
+    std::string why = str("of step ", state.step, ": ", e.what());
+    if (unkept_++ == 0) first_unkept_ = why;
+    told_(why);
+    return false;
+  }
   since_saved_ = {};
   // Later states are those that newest() could not read, or were not wanted.
   try {
@@ -138,6 +156,7 @@ void Checkpoints::save(const TrainingState& state) {
   } catch (const DiskError&) {
     // The state is kept; the next one clears up.
   }
+  return true;
 }
 
 std::optional<TrainingState> Checkpoints::newest(std::vector<std::string>& notes) const {

@@ -2,6 +2,7 @@
 // to the bit.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,12 +43,18 @@ class Checkpoints {
   bool due(int64_t step, bool epoch_ends) const {
     return every_ > 0 ? step % every_ == 0 : epoch_ends && since_saved_.seconds() >= 5;
   }
-  // Throws DiskError, naming the file and what is needed; the older ones are untouched.
-  void save(const TrainingState& state);
+  // True where the state is kept. Throws DiskError, naming the file and what is needed; the older ones are
+  // untouched.
+  bool save(const TrainingState& state);
+  // From now on a state that cannot be written is no error: `told` hears why, save() is false, and the run
+  // goes on to the next that is due.
+  void keep_going(std::function<void(const std::string& why)> told);
+  // How many states could not be written, and why the first one could not; empty: none.
+  std::string unkept() const;
   // The newest state that can be read; none where there is no file. Why a newer one was passed over is added
   // to `notes`. Throws DataError, listing what differs, for another run's states, for a whole one of another
-  // format (a newer graft's: what is torn is passed over, what is whole is not), and where there are files and
-  // none is readable.
+  // format (a newer graft's: what is torn is passed over, what is whole is not), and where there are files
+  // and none is readable.
   std::optional<TrainingState> newest(std::vector<std::string>& notes) const;
   // When the run is done: its files.
   void remove() noexcept;
@@ -62,6 +69,9 @@ class Checkpoints {
   Identity identity_;
   std::unique_ptr<FolderLock> lock_;
   Stopwatch since_saved_;
+  std::function<void(const std::string&)> told_;  // empty: what cannot be written ends the run
+  int64_t unkept_ = 0;
+  std::string first_unkept_;
 };
 
 }  // namespace graft::transfer

@@ -285,6 +285,11 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
                  "resume: name the folder of the run that goes on");
   std::string path = out.empty() ? "" : prepare_folder(out);
   Checkpoints checkpoints((fs::path(out) / "checkpoints").string(), options.checkpoint_every);
+  if (options.keep_going) {
+    checkpoints.keep_going([&](const std::string& why) {
+      if (options.on_warning) options.on_warning("no checkpoint could be written " + why);
+    });
+  }
   GRAFT_CHECK_AS(UsageError, options.resume || out.empty() || !checkpoints.any(),
                  printable(checkpoints.folder()),
                  " holds where a stopped run stands; go on with --resume, name another folder, or remove it");

@@ -42,6 +42,10 @@ struct TuneOptions {
   // when it is stopped; they go when the run is done. With resume it goes on from the newest.
   int64_t checkpoint_every = 0;
   bool resume = false;
+  // Where such a state cannot be written (a full disk), the run does not end: it tells on_warning, and the
+  // result's notes, and tries again with the next. The result itself must be written.
+  bool keep_going = false;
+  std::function<void(const std::string& what)> on_warning = {};
   // The processes that do this job together, each called with the same options; null: this one alone. The
   // leader alone writes files.
   Team* team = nullptr;

@@ -8,10 +8,13 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <thread>
 
+#include "core/file.h"
 #include "tests/app/program.h"
+#include "tests/crash/apart.h"
 #include "tests/crash/traced.h"
 
 using namespace graft;
@@ -203,4 +206,70 @@ TEST_CASE("program: two runs in one folder, one folder that goes away, and names
     CHECK(content(lab.dir / (out + "/model.graft")) == lab.artefact);
   }
   CHECK(fs::is_symlink(lab.dir / "link"));
+}
+
+TEST_CASE("program: with --keep-going a checkpoint that cannot be written is a warning and a note") {
+  if (program().empty() || !can_trace()) return;
+  Undisturbed lab;
+  const std::string run = kTune + std::string("run --keep-going");
+  Traced ran = traced_program(words(run), lab.dir.path(), [&](const Call& call, int64_t) {
+    bool now =
+        to_text(call).starts_with("pwrite64 ") && (call.path.find("step-00000002.") != call.path.npos ||
+                                                   call.path.find("step-00000004.") != call.path.npos);
+    return now ? Act{Act::Kind::fail, ENOSPC} : Act{};
+  });
+  std::string said = content(lab.dir / "err.txt");
+  CHECK_MESSAGE(ran.code == 0, said);
+  for (const char* part : {"warning: no checkpoint could be written of step 2: cannot write ",
+                           "of step 4: ", "No space left on device", " more bytes failed", " are free there"})
+    CHECK_MESSAGE(said.find(part) != std::string::npos, said);
+  CHECK(said.find("of step 3") == std::string::npos);  // it was tried again
+  CHECK(content(lab.dir / "run/model.graft") == lab.artefact);
+  std::string notes = parsed(lab.dir / "run/metrics.json")["notes"].dump();
+  CHECK_MESSAGE(notes.find("2 checkpoints could not be written, the first of step 2: ") != std::string::npos,
+                notes);
+
+  // The result is no checkpoint.
+  ran = traced_program(words(kTune + std::string("other --keep-going")), lab.dir.path(),
+                       [&](const Call& call, int64_t) {
+                         bool now = to_text(call).starts_with("pwrite64 ") &&
+                                    call.path.find("other/.model.graft") != std::string::npos;
+                         return now ? Act{Act::Kind::fail, ENOSPC} : Act{};
+                       });
+  said = content(lab.dir / "err.txt");
+  CHECK_MESSAGE(ran.code == 74, said);
+  CHECK_MESSAGE(said.find("model.graft") != std::string::npos, said);
+}
+
+TEST_CASE("program: a disk of 8 MiB that a training fills") {
+  if (program().empty()) return;
+  Undisturbed lab;
+  fs::create_directory(lab.dir / "disk");
+  std::optional<std::string> problem = among_own_mounts([&]() -> std::string {
+    auto mounted = [&] {
+      // Beside it there is room for two states of the network and its optimizer, not for a third.
+      if (!mount_memory(lab.dir / "disk", 8 << 10)) return false;
+      write_file(lab.dir / "disk/other", std::string(size_t{5} << 19, 'x'));
+      return true;
+    };
+    if (!mounted()) return "no mount";
+    Ran ran = graft_in(lab.dir.path(), kTune + std::string("disk/run"));
+    if (ran.code != 74) return str("code ", ran.code, ": ", ran.err);
+    for (const char* part : {"disk/run/checkpoints/step-00000003.checkpoint", "writing ",
+                             " more bytes failed", "No space left on device", " are free there"}) {
+      if (ran.err.find(part) == std::string::npos) return str(part, " is missing in: ", ran.err);
+    }
+    fs::remove(lab.dir / "disk/other");
+    ran = graft_in(lab.dir.path(), kTune + std::string("disk/run --resume"));
+    if (ran.code != 0) return "it does not go on: " + ran.err;
+    if (content(lab.dir / "disk/run/model.graft") != lab.artefact) return "it ends otherwise";
+
+    if (!mounted()) return "no second mount";
+    ran = graft_in(lab.dir.path(), kTune + std::string("disk/run --keep-going"));
+    if (ran.code != 0) return "with --keep-going: " + ran.err;
+    if (ran.err.find("warning: no checkpoint") == std::string::npos) return "no warning: " + ran.err;
+    return content(lab.dir / "disk/run/model.graft") == lab.artefact ? ""
+                                                                     : "with --keep-going it ends otherwise";
+  });
+  CHECK(problem.value_or("") == "");
 }

@@ -130,7 +130,7 @@ void free(void* block) {
 
 #else
 
-// The other forms of new and delete (arrays, nothrow, sized) call these by default.
+// All forms that are used, as the sanitizers have forms of their own.
 void* operator new(size_t bytes) {
   while (true) {
     void* block = is_refused(bytes) ? nullptr : taken(std::malloc(bytes ? bytes : 1));
@@ -140,11 +140,36 @@ void* operator new(size_t bytes) {
     handler();
   }
 }
+void* operator new[](size_t bytes) {
+  return operator new(bytes);
+}
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](size_t bytes, const std::nothrow_t& nothrow) noexcept {
+  return operator new(bytes, nothrow);
+}
 void operator delete(void* block) noexcept {
   given(block);
   std::free(block);
 }
+void operator delete[](void* block) noexcept {
+  operator delete(block);
+}
 void operator delete(void* block, size_t) noexcept {
+  operator delete(block);
+}
+void operator delete[](void* block, size_t) noexcept {
+  operator delete(block);
+}
+void operator delete(void* block, const std::nothrow_t&) noexcept {
+  operator delete(block);
+}
+void operator delete[](void* block, const std::nothrow_t&) noexcept {
   operator delete(block);
 }
 
