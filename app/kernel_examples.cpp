@@ -27,7 +27,7 @@ using Op = std::function<Var(const std::vector<Var>&)>;
 
 // `op` on inputs of these shapes, and the gradients of them all.
 KernelExample forward_and_backward(std::string name, std::string sizes, DType dtype,
-                                   std::vector<Shape> shapes, Op op) {
+                                   const std::vector<Shape>& shapes, const Op& op) {
   return {std::move(name), std::move(sizes), [=](Device device) -> std::function<void()> {
             std::vector<Var> inputs;
             for (size_t i = 0; i < shapes.size(); ++i) {

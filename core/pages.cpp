@@ -11,9 +11,9 @@ namespace graft {
 void prefer_large_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
 #ifdef __linux__
   constexpr uintptr_t kLarge = 2 << 20;
-  uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kLarge - 1) / kLarge * kLarge;
-  uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kLarge * kLarge;
-  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  size_t skipped = (kLarge - reinterpret_cast<uintptr_t>(data) % kLarge) % kLarge;
+  if (bytes < skipped + kLarge) return;
+  ::madvise(static_cast<char*>(data) + skipped, (bytes - skipped) / kLarge * kLarge, MADV_HUGEPAGE);
 #endif
 }
 

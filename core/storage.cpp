@@ -77,8 +77,8 @@ std::shared_ptr<Storage> Storage::allocate_zeros(int64_t bytes) {
   if (bytes >= kWorthACall) {
     // The block may have been used: its whole pages are given back, and read as zeros from now on.
     static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-    auto* first = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page);
-    auto* last = reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(end) / page * page);
+    char* first = begin + (page - reinterpret_cast<uintptr_t>(begin) % page) % page;
+    char* last = end - reinterpret_cast<uintptr_t>(end) % page;
     if (::madvise(first, static_cast<size_t>(last - first), MADV_DONTNEED) == 0) {
       std::memset(begin, 0, static_cast<size_t>(first - begin));
       std::memset(last, 0, static_cast<size_t>(end - last));

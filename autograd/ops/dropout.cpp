@@ -14,7 +14,8 @@ Var dropout(const Var& x, double p, std::shared_ptr<const uint64_t> seed) {
   Tensor value = x.value().contiguous();
   Tensor y = value.empty_like();
   every_step("dropout", [=] { kernels::dropout(value, p, *seed, y); });
-  return record("dropout", y, {x}, [p, seed](const Tensor& dy) {  // the seed tells which; no mask is kept
+  // The seed tells which; no mask is kept.
+  return record("dropout", y, {x}, [p, seed = std::move(seed)](const Tensor& dy) {
     Tensor dx = dy.empty_like();
     every_step("dropout", [=] { kernels::dropout(dy, p, *seed, dx); });
     return Grads{dx};
