@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <functional>
 
 #include "core/error.h"
@@ -130,9 +131,11 @@ std::string read_text_file(const std::string& path) {
   GRAFT_CHECK_AS(DataError, !error, printable(path), ": cannot be read (", error.message(), ")");
   GRAFT_CHECK_AS(DataError, size <= kMaxFile, printable(path), ": ", bytes_text(static_cast<double>(size)),
                  "; at most 4 GiB of text are read");
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::string content(size, '\0');
   in.read(content.data(), static_cast<std::streamsize>(size));
+  if (!in && errno == ENOMEM) throw std::bad_alloc();  // which the stream hides
   GRAFT_CHECK_AS(DataError, in.gcount() == static_cast<std::streamsize>(size), printable(path),
                  ": cannot be read (", std::strerror(errno), ")");
   if (content.starts_with("\xEF\xBB\xBF")) content.erase(0, 3);

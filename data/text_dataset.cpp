@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "core/rng.h"
 
 namespace graft::data {
@@ -21,11 +22,23 @@ bool is_table(const fs::path& path) {
   return known.contains(path.extension().string());
 }
 
+// What is in a folder of data. One that cannot be read is bad data, not a bad disk.
+std::vector<fs::path> entries_of(const std::string& folder) {
+  std::vector<fs::path> out;
+  try {
+    for (const std::string& name : names_in(folder)) out.push_back(fs::path(folder) / name);
+  } catch (const DiskError& e) {
+    fail<DataError>(e.what());
+  }
+  return out;
+}
+
 // Files that look like tables, in byte order.
 std::vector<fs::path> tables_in(const std::string& folder) {
   std::vector<fs::path> out;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && is_table(entry.path())) out.push_back(entry.path());
+  std::error_code error;
+  for (const fs::path& path : entries_of(folder)) {
+    if (fs::is_regular_file(path, error) && is_table(path)) out.push_back(path);
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -118,8 +131,8 @@ bool holds_texts(const std::string& path) {
   std::error_code error;
   if (fs::is_regular_file(path, error)) return true;
   if (!fs::is_directory(path, error)) return false;
-  for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.is_directory() && !entry.path().filename().string().starts_with(".")) return false;
+  for (const fs::path& entry : entries_of(path)) {
+    if (fs::is_directory(entry, error) && !entry.filename().string().starts_with(".")) return false;
   }
   return !tables_in(path).empty();
 }

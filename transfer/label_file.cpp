@@ -4,13 +4,16 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <new>
 
 #include "core/error.h"
 
 namespace graft::transfer {
 
 std::vector<std::string> lines_of(const std::string& path, std::string_view what, size_t most_bytes) {
+  errno = 0;
   std::ifstream in(path, std::ios::binary);
+  if (!in && errno == ENOMEM) throw std::bad_alloc();  // which the stream hides
   GRAFT_CHECK_AS(DataError, in, printable(path), ": cannot be read (", std::strerror(errno), ")");
   std::string text;
   std::vector<char> piece(size_t{1} << 20);

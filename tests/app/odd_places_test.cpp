@@ -66,6 +66,21 @@ TEST_CASE("odd places: a decimal comma, an i without a dot, and a home that is r
   CHECK(read_only.value_or("") == "");
 }
 
+TEST_CASE("odd places: a clock that jumps by years") {
+#ifdef GRAFT_ODD_CLOCK
+  Place place;
+  std::string clock = str("LD_PRELOAD='", GRAFT_ODD_CLOCK, "'"), folder = place.bench.dir.path();
+  auto year = [&](const std::string& before) {
+    REQUIRE(std::system(str(before, " date +%Y >'", folder, "/year'").c_str()) == 0);
+    return std::stoi(content(folder + "/year"));
+  };
+  CHECK(std::abs(year(clock) - year("")) >= 2);  // it does jump
+  CHECK(place.problem("jumps", clock, "--no-cache --checkpoint-every 1") == "");
+#else
+  MESSAGE("skipped: no clock can be put in front of a sanitized program");
+#endif
+}
+
 TEST_CASE("odd places: without /proc") {
   Place place;
   std::optional<std::string> problem = among_own_mounts([&]() -> std::string {
@@ -81,9 +96,15 @@ TEST_CASE("odd places: with little address space it works, or says that memory i
   return;
 #endif
   Place place;
+  // KiB in which the program can be loaded at all.
+  double least = 16000;
+  while (place.bench.run("--version", str("ulimit -v ", static_cast<int>(least), ";")).code != 0) {
+    least *= 1.2;
+    REQUIRE(least < 4e6);
+  }
   int64_t told = 0, done = 0;
-  // KiB: from what the program itself takes up to plenty for its threads' stacks.
-  for (int limit : {30000, 60000, 120000, 200000, 400000, 800000}) {
+  for (double share : {1.0, 1.5, 2.5, 5.0, 10.0, 30.0}) {
+    int limit = static_cast<int>(share * least);
     for (int threads : {1, 8}) {
       INFO(limit << " KiB, " << threads << " threads");
       std::string out = str("run", limit, "-", threads);

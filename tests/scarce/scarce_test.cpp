@@ -12,6 +12,7 @@
 #include "core/sha256.h"
 #include "data/image.h"
 #include "data/text/tokenizer.h"
+#include "data/text_dataset.h"
 #include "tests/crash/kept.h"
 #include "tests/data/seeds.h"
 #include "tests/scarce/sweep.h"
@@ -31,10 +32,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// How many of a scenario's requests are refused one by one; GRAFT_EVERY_REQUEST=1 in the environment of this
-// program refuses all, which takes minutes.
+// How many of a scenario's requests are refused one by one; with --no-skip all of them, which takes minutes.
 int64_t dense(int64_t usual) {
-  return std::getenv("GRAFT_EVERY_REQUEST") ? -1 : usual;
+  return doctest::getContextOptions()->no_skip ? -1 : usual;
 }
 
 std::string same(const std::string& what, const std::string& expected) {
@@ -125,6 +125,22 @@ TEST_CASE("scarce memory: reading a picture") {
            .anew = [&] { image = {}; }},
           dense(400));
   }
+}
+
+TEST_CASE("scarce memory: reading a table of texts") {
+  Shop shop(kBert, "head");
+  data::TextDataset read;
+  const data::TextDataset expected = data::read_text_dataset(shop.options.data);
+  sweep({.name = "reading a table",
+         .work = [&] { read = data::read_text_dataset(shop.options.data); },
+         .done =
+             [&] {
+               bool all =
+                   read.train.size() == expected.train.size() && read.test.size() == expected.test.size();
+               return all && read.train.back().text == expected.train.back().text ? "" : "other texts";
+             },
+         .anew = [&] { read = {}; }},
+        dense(300));
 }
 
 TEST_CASE("scarce memory: opening a tokenizer") {
