@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,9 @@ void add_adapt(CLI::App& app, Action& action);
 
 // The two sides of the last "=" in the argument of `flag`. Throws UsageError where there is none.
 std::pair<std::string, std::string> split_at_equals(const std::string& flag, const std::string& text);
+
+// --channels, of pictures.
+void add_channels(CLI::App& command, std::optional<int64_t>& channels);
 
 // --device and --precision.
 struct ComputeOptions {

@@ -13,6 +13,14 @@ std::pair<std::string, std::string> split_at_equals(const std::string& flag, con
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
+void add_channels(CLI::App& command, std::optional<int64_t>& channels) {
+  command
+      .add_option("--channels", channels,
+                  "of pictures: 1 (grey), 3, or 4 (with alpha), whatever the weights were published for "
+                  "(docs/channels.md)")
+      ->type_name("N");
+}
+
 void ComputeOptions::add_to(CLI::App& command) {
   command.add_option("--device", device, "what computes: cpu, cuda or cuda:N; `graft doctor` lists them")
       ->type_name("D")

@@ -30,6 +30,7 @@ const char* const kExamples =
 struct Embed {
   std::string weights, model;
   std::vector<std::string> inputs, texts;
+  std::optional<int64_t> channels;
   transfer::EmbedOptions how;
   Common common;
 
@@ -42,6 +43,8 @@ struct Embed {
     // Where nothing says what the weights are: a published text encoder lacks its config.json.
     if (family.empty() && model.empty() && !looks()) reads = true;
     GRAFT_CHECK_AS(UsageError, reads || texts.empty(), "--text needs a BERT, a RoBERTa or a CLIP");
+    GRAFT_CHECK_AS(UsageError, !reads || !channels, "--channels ", *channels,
+                   ": texts have none; that is of pictures");
     reads ? of_texts(family == "clip") : of_pictures();
     return 0;
   }
@@ -77,7 +80,7 @@ struct Embed {
 
   void of_pictures() {
     std::vector<std::string> files = transfer::picture_files(inputs);
-    transfer::PictureEncoder encoder = transfer::open_picture_encoder(weights, model);
+    transfer::PictureEncoder encoder = transfer::open_picture_encoder(weights, model, channels);
     extra["files"] = files;
     tell("picture", files.size(),
          [&](const auto& on_progress) { return transfer::embed_pictures(encoder, files, how, on_progress); });
@@ -127,6 +130,7 @@ void add_embed(CLI::App& app, Action& action) {
       ->required()
       ->type_name("DIR_OR_FILE");
   command->add_option("--model", embed->model, "which picture network the weights are of")->type_name("M");
+  add_channels(*command, embed->channels);
   command->add_option("--text", embed->texts, "a text; may be given several times")
       ->allow_extra_args(false)
       ->type_name("TEXT");

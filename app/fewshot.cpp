@@ -80,6 +80,7 @@ void add_fewshot(CLI::App& app, Action& action) {
   command->add_option("--weights", options.weights, "its published weights; of texts their folder")
       ->required()
       ->type_name("F");
+  add_channels(*command, options.channels);
   command->add_option("--shots", options.shots, "examples of each class")
       ->type_name("K")
       ->capture_default_str();

@@ -16,12 +16,14 @@ void SourceOptions::add_to(CLI::App& command) {
   command.add_option("--weights", weights, "published weights: .safetensors or .pth")->type_name("F");
   command.add_option("--labels", labels, "one label a line; unset, ImageNet's or CIFAR-10's own")
       ->type_name("FILE");
+  add_channels(command, channels);
   compute.add_to(command);
 }
 
 transfer::Source SourceOptions::take(const char* command, std::vector<std::string>& words) const {
   transfer::Source source;
   source.compute = compute.take();
+  source.channels = channels;
   if (model.empty() && !weights.empty() && transfer::family_of(weights) == "vit") {
     source.weights = weights;
     if (!labels.empty()) source.labels = transfer::read_labels(labels);

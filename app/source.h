@@ -9,6 +9,7 @@ namespace graft::app {
 struct SourceOptions {
   std::string model, weights, labels;
   ComputeOptions compute;
+  std::optional<int64_t> channels;
 
   void add_to(CLI::App& command);
   // `words` are the command's free arguments; with a model.graft it is the first, and is taken away. Throws

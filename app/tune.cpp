@@ -94,6 +94,7 @@ void Tune::add_to(CLI::App& command) {
   command.add_option("--test-fraction", options.test_share, "held out where DATA has no test/ or val/")
       ->type_name("X")
       ->capture_default_str();
+  add_channels(command, options.channels);
   add_setting(command, "--epochs", "epochs", "passes over the training pictures");
   add_setting(command, "--lr", "learning_rate", "learning rate of the head");
   command

@@ -73,12 +73,14 @@ Batch load_batch(const Dataset& dataset, std::span<const Sample> samples, std::s
     GRAFT_CHECK(index >= 0 && index < static_cast<int64_t>(samples.size()), "batch: sample ", index, " of ",
                 samples.size());
   }
-  const int64_t side = preprocess.crop, row = side * side * 3;
+  const int64_t side = preprocess.crop, row = side * side * preprocess.planes();
   auto rows = static_cast<int64_t>(indices.size());
   Batch batch;
-  batch.images = Tensor::empty({rows, side, side, 3});
+  batch.images = Tensor::empty({rows, side, side, preprocess.planes()});
   float* pixels = batch.images.data<float>();
-  batch.bad = for_each_picture(dataset, samples, indices, options, [&](size_t i, Image&& image) {
+  ReadOptions reading = options;
+  reading.decode.channels = preprocess.channels;
+  batch.bad = for_each_picture(dataset, samples, indices, reading, [&](size_t i, Image&& image) {
     float* out = pixels + static_cast<int64_t>(i) * row;
     if (!options.augment) return write_input(image, preprocess, out);
     Rng rng(options.seed, options.epoch, static_cast<uint64_t>(indices[i]));

@@ -22,9 +22,9 @@ Box random_erased_box(Size size, Rng& rng) {
   return {};
 }
 
-void erase(float* pixels, Size size, const Box& box) {
+void erase(float* pixels, Size size, int64_t planes, const Box& box) {
   for (int64_t y = box.top; y < box.top + box.height; ++y)
-    std::fill_n(pixels + 3 * (y * size.width + box.left), 3 * box.width, 0.0f);
+    std::fill_n(pixels + planes * (y * size.width + box.left), planes * box.width, 0.0f);
 }
 
 }  // namespace graft::data

@@ -12,7 +12,7 @@ namespace graft::data {
 // box without area.
 Box random_erased_box(Size size, Rng& rng);
 
-// Sets the box to 0 in f32 [height, width, 3]: after normalising, that is the mean colour.
-void erase(float* pixels, Size size, const Box& box);
+// Sets the box to 0 in f32 [height, width, planes]: after normalising, that is the mean colour.
+void erase(float* pixels, Size size, int64_t planes, const Box& box);
 
 }  // namespace graft::data

@@ -85,6 +85,13 @@ Format sniff(std::string_view bytes, std::string_view name) {
   fail<DataError>(name, ": ", kind_of(bytes), ", not a JPEG or PNG; convert it to one of them");
 }
 
+Image as_asked(Image&& image, const DecodeOptions& options) {
+  if (options.channels == 1) {
+    for (size_t i = 0; i < image.rgb.size(); i += 3) std::fill_n(&image.rgb[i], 3, grey_of(&image.rgb[i]));
+  }
+  return std::move(image);
+}
+
 }  // namespace
 
 void check_size(int64_t width, int64_t height, std::string_view name) {
@@ -100,10 +107,10 @@ Image decode(std::span<const uint8_t> bytes, std::string_view raw_name, const De
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (sniff(text, name) == Format::png) {
     PngInfo info = check_png(bytes, name, options);
-    return stb_decode(info.clean, name, info.width, info.height);
+    return as_asked(stb_decode(info.clean, name, info.width, info.height, info.transparent), options);
   }
   JpegInfo info = check_jpeg(bytes, name, options);
-  Image image = stb_decode(info.clean, name, info.width, info.height);
+  Image image = as_asked(stb_decode(info.clean, name, info.width, info.height), options);
   return options.exif_orient ? oriented(image, exif_orientation(info.exif)) : image;
 }
 

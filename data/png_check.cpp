@@ -60,7 +60,7 @@ class Checker {
     check(stream_ended_, "truncated: the compressed data end after ", raw_size() - stream_.avail_out, " of ",
           raw_.size(), " bytes");
     check_rows();
-    return {header_.width, header_.height, clean_file()};
+    return {header_.width, header_.height, clean_file(), keeps_alpha()};
   }
   ~Checker() {
     if (begun_) inflateEnd(&stream_);
@@ -145,10 +145,11 @@ class Checker {
     std::copy(data.begin(), data.end(), header_bytes_.begin());
   }
 
-  // Transparency is dropped, but a wrong chunk is a sign of damage.
+  // Mostly transparency is dropped, but a wrong chunk is a sign of damage.
   void check_transparency(std::span<const uint8_t> data, size_t at) {
-    check(!transparency_ && !begun_, "byte ", at, ": a second or late tRNS chunk");
-    transparency_ = true;
+    check(!has_transparency_ && !begun_, "byte ", at, ": a second or late tRNS chunk");
+    transparency_.assign(data.begin(), data.end());
+    has_transparency_ = true;
     switch (header_.colour) {
       case 0: check(data.size() == 2, "tRNS chunk of ", data.size(), " bytes, must be 2 for grey"); break;
       case 2: check(data.size() == 6, "tRNS chunk of ", data.size(), " bytes, must be 6 for RGB"); break;
@@ -247,6 +248,10 @@ class Checker {
     }
   }
 
+  bool keeps_alpha() const {
+    return options_.channels == 4 && (has_transparency_ || header_.colour == 4 || header_.colour == 6);
+  }
+
   std::vector<uint8_t> clean_file() {
     std::vector<uint8_t> stored = {0x78,
                                    0x01};  // a zlib stream of stored blocks: RFC 1950, RFC 1951 section 3.2.4
@@ -268,6 +273,7 @@ class Checker {
     out.reserve(stored.size() + palette_.size() + 64);
     put_png_chunk(out, "IHDR", header_bytes_);
     if (header_.colour == 3) put_png_chunk(out, "PLTE", palette_);
+    if (has_transparency_ && keeps_alpha()) put_png_chunk(out, "tRNS", transparency_);
     put_png_chunk(out, "IDAT", stored);
     put_png_chunk(out, "IEND", {});
     return out;
@@ -278,9 +284,9 @@ class Checker {
   const DecodeOptions& options_;
   Header header_;
   std::array<uint8_t, 13> header_bytes_{};
-  std::vector<uint8_t> palette_, raw_;
+  std::vector<uint8_t> palette_, transparency_, raw_;
   std::string_view last_;
-  bool transparency_ = false, begun_ = false, stream_ended_ = false, ended_ = false;
+  bool has_transparency_ = false, begun_ = false, stream_ended_ = false, ended_ = false;
   z_stream stream_{};
 };
 

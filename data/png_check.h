@@ -16,6 +16,7 @@ struct PngInfo {
   // The same picture with nothing in it that the decoder does not need: header, palette, and the data as
   // stored blocks, so that the decoder's own inflate never meets a stranger's stream.
   std::vector<uint8_t> clean;
+  bool transparent = false;  // it has alpha, which was asked for
 };
 
 // Throws DataError that names the file, the offset, what was found and the rule. Inflates to the exact size

@@ -169,39 +169,21 @@ Image resize_nearest(const Image& image, int64_t width, int64_t height, const Bo
   return out;
 }
 
-}  // namespace
-
-std::string to_text(Interpolation interpolation) {
-  switch (interpolation) {
-    case Interpolation::nearest: return "nearest";
-    case Interpolation::bilinear: return "bilinear";
-    case Interpolation::bicubic: return "bicubic";
-  }
-  fail("interpolation: no such value");
+// What `change` makes of the picture's colours it makes of its alpha as well.
+template <class F>
+Image with_alpha(const Image& image, F&& change) {
+  Image out = change(image);
+  if (image.alpha.empty()) return out;
+  Image spread(image.width, image.height);
+  for (size_t i = 0; i < image.alpha.size(); ++i) std::fill_n(&spread.rgb[3 * i], 3, image.alpha[i]);
+  Image changed = change(spread);
+  out.alpha.resize(changed.rgb.size() / 3);
+  for (size_t i = 0; i < out.alpha.size(); ++i) out.alpha[i] = changed.rgb[3 * i];
+  return out;
 }
 
-Interpolation interpolation_from(std::string_view text) {
-  for (auto value : {Interpolation::nearest, Interpolation::bilinear, Interpolation::bicubic}) {
-    if (to_text(value) == text) return value;
-  }
-  fail<UsageError>("interpolation: \"", printable(text), "\" is none of nearest, bilinear, bicubic");
-}
-
-Image resize(const Image& image, int64_t width, int64_t height, Interpolation interpolation) {
-  return resize_window(image, width, height, {0, 0, width, height}, interpolation);
-}
-
-Image resize_window(const Image& image, int64_t width, int64_t height, const Box& window,
-                    Interpolation interpolation) {
-  GRAFT_CHECK(image.width >= 1 && image.height >= 1, "resize: the picture is empty");
-  GRAFT_CHECK(width >= 1 && height >= 1 && width <= kMaxResized && height <= kMaxResized, "resize: to ",
-              width, " x ", height, ", each side must be 1 to ", kMaxResized);
-  GRAFT_CHECK(window.width >= 1 && window.height >= 1 && window.left >= 0 && window.top >= 0 &&
-                  window.left + window.width <= width && window.top + window.height <= height,
-              "resize: the window ", window.width, " x ", window.height, " at ", window.left, ", ",
-              window.top, " is not inside ", width, " x ", height);
-  GRAFT_CHECK(window.height <= kMaxPixels / window.width, "resize: ", window.width, " x ", window.height,
-              " is more than ", kMaxPixels, " pixels");
+Image resize_colours(const Image& image, int64_t width, int64_t height, const Box& window,
+                     Interpolation interpolation) {
   if (interpolation == Interpolation::nearest) return resize_nearest(image, width, height, window);
   static const Rows rows = best_rows();
 
@@ -244,26 +226,66 @@ Image resize_window(const Image& image, int64_t width, int64_t height, const Box
   return out;
 }
 
+}  // namespace
+
+std::string to_text(Interpolation interpolation) {
+  switch (interpolation) {
+    case Interpolation::nearest: return "nearest";
+    case Interpolation::bilinear: return "bilinear";
+    case Interpolation::bicubic: return "bicubic";
+  }
+  fail("interpolation: no such value");
+}
+
+Interpolation interpolation_from(std::string_view text) {
+  for (auto value : {Interpolation::nearest, Interpolation::bilinear, Interpolation::bicubic}) {
+    if (to_text(value) == text) return value;
+  }
+  fail<UsageError>("interpolation: \"", printable(text), "\" is none of nearest, bilinear, bicubic");
+}
+
+Image resize(const Image& image, int64_t width, int64_t height, Interpolation interpolation) {
+  return resize_window(image, width, height, {0, 0, width, height}, interpolation);
+}
+
+Image resize_window(const Image& image, int64_t width, int64_t height, const Box& window,
+                    Interpolation interpolation) {
+  GRAFT_CHECK(image.width >= 1 && image.height >= 1, "resize: the picture is empty");
+  GRAFT_CHECK(width >= 1 && height >= 1 && width <= kMaxResized && height <= kMaxResized, "resize: to ",
+              width, " x ", height, ", each side must be 1 to ", kMaxResized);
+  GRAFT_CHECK(window.width >= 1 && window.height >= 1 && window.left >= 0 && window.top >= 0 &&
+                  window.left + window.width <= width && window.top + window.height <= height,
+              "resize: the window ", window.width, " x ", window.height, " at ", window.left, ", ",
+              window.top, " is not inside ", width, " x ", height);
+  GRAFT_CHECK(window.height <= kMaxPixels / window.width, "resize: ", window.width, " x ", window.height,
+              " is more than ", kMaxPixels, " pixels");
+  return with_alpha(image,
+                    [&](const Image& x) { return resize_colours(x, width, height, window, interpolation); });
+}
+
 Image crop(const Image& image, const Box& box) {
   GRAFT_CHECK(box.width >= 1 && box.height >= 1, "crop: to ", box.width, " x ", box.height);
-  Image out(box.width, box.height);
-  int64_t left = std::max<int64_t>(0, box.left), right = std::min(image.width, box.left + box.width);
-  if (left >= right) return out;
-  for (int64_t y = std::max<int64_t>(0, box.top); y < std::min(image.height, box.top + box.height); ++y) {
-    std::memcpy(out.row(y - box.top) + 3 * (left - box.left), image.row(y) + 3 * left,
-                static_cast<size_t>(3 * (right - left)));
-  }
-  return out;
+  return with_alpha(image, [&](const Image& x) {
+    Image out(box.width, box.height);
+    int64_t left = std::max<int64_t>(0, box.left), right = std::min(x.width, box.left + box.width);
+    if (left >= right) return out;
+    for (int64_t y = std::max<int64_t>(0, box.top); y < std::min(x.height, box.top + box.height); ++y) {
+      std::memcpy(out.row(y - box.top) + 3 * (left - box.left), x.row(y) + 3 * left,
+                  static_cast<size_t>(3 * (right - left)));
+    }
+    return out;
+  });
 }
 
 Image flip_horizontal(const Image& image) {
-  Image out(image.width, image.height);
-  for (int64_t y = 0; y < image.height; ++y) {
-    for (int64_t x = 0; x < image.width; ++x) {
-      std::memcpy(out.row(y) + 3 * x, image.row(y) + 3 * (image.width - 1 - x), 3);
+  return with_alpha(image, [](const Image& in) {
+    Image out(in.width, in.height);
+    for (int64_t y = 0; y < in.height; ++y) {
+      for (int64_t x = 0; x < in.width; ++x)
+        std::memcpy(out.row(y) + 3 * x, in.row(y) + 3 * (in.width - 1 - x), 3);
     }
-  }
-  return out;
+    return out;
+  });
 }
 
 Size shorter_side_to(int64_t side, Size size) {

@@ -23,7 +23,9 @@ struct Box {
 };
 
 // Equals Image.resize((width, height), ...) of Pillow in every byte. Bilinear and bicubic widen their filter
-// when the picture shrinks (antialiasing).
+// when the picture shrinks (antialiasing). Here and below alpha is a channel as the others, resized for
+// itself: the colours are those that come without it. (Pillow weighs the colours of an RGBA picture by
+// alpha.)
 Image resize(const Image& image, int64_t width, int64_t height, Interpolation interpolation);
 
 // The pixels `window` of resize(image, width, height, interpolation), without computing the others: a strip
@@ -33,7 +35,7 @@ inline constexpr int64_t kMaxResized = kMaxSide * kMaxSide;
 Image resize_window(const Image& image, int64_t width, int64_t height, const Box& window,
                     Interpolation interpolation);
 
-// The pixels of `box`; those outside of the picture are black.
+// The pixels of `box`; those outside of the picture are black, and transparent where the picture has alpha.
 Image crop(const Image& image, const Box& box);
 
 // Left and right exchanged.

@@ -123,10 +123,10 @@ Pixels load_jpeg(stbi__context* context, int* w, int* h, int* channels) {
   return {load_jpeg_image(state.get(), w, h, channels, 3), budget_free};
 }
 
-Pixels load(std::span<const uint8_t> bytes, int* w, int* h, int* channels) {
+Pixels load(std::span<const uint8_t> bytes, int wanted, int* w, int* h, int* channels) {
   int size = static_cast<int>(bytes.size());
   if (bytes.size() < 2 || bytes[0] != 0xFF || bytes[1] != 0xD8) {
-    return {stbi_load_from_memory(bytes.data(), size, w, h, channels, 3), budget_free};
+    return {stbi_load_from_memory(bytes.data(), size, w, h, channels, wanted), budget_free};
   }
   stbi__context context;
   stbi__start_mem(&context, bytes.data(), size);
@@ -135,13 +135,14 @@ Pixels load(std::span<const uint8_t> bytes, int* w, int* h, int* channels) {
 
 }  // namespace
 
-Image stb_decode(std::span<const uint8_t> bytes, std::string_view name, int64_t width, int64_t height) {
+Image stb_decode(std::span<const uint8_t> bytes, std::string_view name, int64_t width, int64_t height,
+                 bool alpha) {
   GRAFT_CHECK_AS(DataError, bytes.size() <= INT_MAX, name, ": ", bytes.size(), " bytes, more than 2 GiB");
   Budget budget(static_cast<size_t>(8 * width * height * 4 + (int64_t{16} << 20)));
   int w = 0, h = 0, channels = 0;
   Pixels pixels{nullptr, budget_free};
   try {
-    pixels = load(bytes, &w, &h, &channels);
+    pixels = load(bytes, alpha ? 4 : 3, &w, &h, &channels);
   } catch (const DataError& e) {
     fail<DataError>(name, ": the picture cannot be decoded (", e.what(), ")");
   }
@@ -149,7 +150,15 @@ Image stb_decode(std::span<const uint8_t> bytes, std::string_view name, int64_t 
   GRAFT_CHECK_AS(DataError, w == width && h == height, name, ": decoded as ", w, " x ", h,
                  ", the header says ", width, " x ", height);
   Image image(width, height);
-  std::memcpy(image.rgb.data(), pixels.get(), image.rgb.size());
+  if (!alpha) {
+    std::memcpy(image.rgb.data(), pixels.get(), image.rgb.size());
+    return image;
+  }
+  image.alpha.resize(image.rgb.size() / 3);
+  for (size_t i = 0; i < image.alpha.size(); ++i) {
+    std::memcpy(&image.rgb[3 * i], pixels.get() + 4 * i, 3);
+    image.alpha[i] = pixels.get()[4 * i + 3];
+  }
   return image;
 }
 

@@ -12,6 +12,11 @@
 namespace graft::data {
 namespace {
 
+void check_channels(int64_t channels) {
+  GRAFT_CHECK_AS(DataError, channels == 1 || channels == 3 || channels == 4, "preprocess: pictures of ",
+                 channels, " channels; there are 1 (grey), 3 and 4 (with alpha)");
+}
+
 void check(const Preprocess& p) {
   GRAFT_CHECK_AS(DataError, p.resize >= 0 && p.resize <= kMaxSide, "preprocess: resize ", p.resize,
                  " is not between 0 and ", kMaxSide);
@@ -19,37 +24,57 @@ void check(const Preprocess& p) {
                  " is not between 1 and 4096");
   GRAFT_CHECK_AS(DataError, !p.squash || p.resize == p.crop, "preprocess: squashes to ", p.resize,
                  " pixels, but the input has ", p.crop);
-  for (size_t c = 0; c < 3; ++c) {
+  check_channels(p.channels);
+  for (size_t c = 0; c < static_cast<size_t>(p.channels); ++c) {
     GRAFT_CHECK_AS(DataError, std::isfinite(p.mean[c]), "preprocess: mean of channel ", c, " is not finite");
     GRAFT_CHECK_AS(DataError, std::isfinite(p.std[c]) && p.std[c] > 0, "preprocess: std of channel ", c,
                    " is ", p.std[c], ", must be above 0");
   }
 }
 
-// ((byte / 255) - mean) / std in float, as ToTensor and Normalize round it, for every byte and channel.
-struct Normaliser {
-  std::array<std::array<float, 256>, 3> value;
-  explicit Normaliser(const Preprocess& p) {
-    for (size_t c = 0; c < 3; ++c) {
-      for (size_t byte = 0; byte < 256; ++byte) {
-        float x = static_cast<float>(byte) / 255.0f;
-        x = x - p.mean[c];
-        value[c][byte] = x / p.std[c];
-      }
+// ((byte / 255) - mean) / std in float, as ToTensor and Normalize round it, for every byte of a channel.
+using Normaliser = std::array<float, 256>;
+Normaliser normaliser(const Preprocess& p, size_t channel) {
+  Normaliser value;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    float x = static_cast<float>(byte) / 255.0f;
+    x = x - p.mean[channel];
+    value[byte] = x / p.std[channel];
+  }
+  return value;
+}
+
+// Every planes-th number of `out` from f(pixel, its number), row by row.
+template <class F>
+void fill_plane(const Image& image, int64_t planes, bool mirror, float* out, F&& f) {
+  for (int64_t y = 0; y < image.height; ++y) {
+    for (int64_t x = 0; x < image.width; ++x, out += planes) {
+      int64_t i = y * image.width + (mirror ? image.width - 1 - x : x);
+      *out = f(image.rgb.data() + 3 * i, static_cast<size_t>(i));
     }
   }
-};
+}
 
 void normalise(const Image& image, const Preprocess& p, bool mirror, float* out) {
-  const Normaliser table(p);
-  for (int64_t y = 0; y < image.height; ++y) {
-    const uint8_t* in = image.row(y);
-    float* row = out + 3 * image.width * y;
-    for (int64_t x = 0; x < image.width; ++x) {
-      const uint8_t* pixel = in + 3 * (mirror ? image.width - 1 - x : x);
-      for (size_t c = 0; c < 3; ++c) row[3 * x + static_cast<int64_t>(c)] = table.value[c][pixel[c]];
+  const int64_t planes = p.planes();
+  if (p.channels == 1) {
+    const Normaliser table = normaliser(p, 0);
+    fill_plane(image, planes, mirror, out,
+               [&](const uint8_t* pixel, size_t) { return table[grey_of(pixel)]; });
+  } else {
+    for (size_t c = 0; c < 3; ++c) {
+      const Normaliser table = normaliser(p, c);
+      fill_plane(image, planes, mirror, out + c,
+                 [&](const uint8_t* pixel, size_t) { return table[pixel[c]]; });
     }
   }
+  if (p.channels == 4) {
+    const Normaliser table = normaliser(p, 3);
+    fill_plane(image, planes, mirror, out + 3,
+               [&](const uint8_t*, size_t i) { return table[image.alpha.empty() ? 255 : image.alpha[i]]; });
+  }
+  if (p.inside)
+    fill_plane(image, planes, mirror, out + p.channels, [](const uint8_t*, size_t) { return 1.0f; });
 }
 
 // The evaluation's pixels: resized and cropped, computing no pixel that the crop drops.
@@ -81,10 +106,16 @@ int64_t up_to(int64_t n, Rng& rng) {
 }  // namespace
 
 std::string to_json(const Preprocess& p) {
-  auto triple = [](const std::array<float, 3>& v) { return str("[", v[0], ",", v[1], ",", v[2], "]"); };
+  auto list = [&](const std::array<float, 4>& v) {
+    std::string out;
+    for (size_t c = 0; c < static_cast<size_t>(p.channels); ++c) out += str(c ? "," : "[", v[c]);
+    return out + "]";
+  };
   return str("{\"resize\":", p.resize, ",\"crop\":", p.crop, ",\"interpolation\":\"", p.interpolation,
-             "\",\"mean\":", triple(p.mean), ",\"std\":", triple(p.std), p.squash ? ",\"squash\":true" : "",
-             p.floor_crop ? ",\"floor_crop\":true" : "", "}");
+             "\",\"mean\":", list(p.mean), ",\"std\":", list(p.std), p.squash ? ",\"squash\":true" : "",
+             p.floor_crop ? ",\"floor_crop\":true" : "",
+             p.channels != 3 ? str(",\"channels\":", p.channels) : "", p.inside ? ",\"inside\":true" : "",
+             "}");
 }
 
 Preprocess preprocess_from_json(std::string_view text) {
@@ -99,12 +130,18 @@ Preprocess preprocess_from_json(std::string_view text) {
     GRAFT_CHECK_AS(DataError, value.is_number_integer(), "preprocess: \"", name, "\" is not an integer");
     return value.get<int64_t>();
   };
-  auto triple = [&](const char* name) {
+  Preprocess p;
+  p.channels = json.contains("channels") ? integer("channels") : 3;
+  check_channels(p.channels);
+  auto numbers = [&](const char* name) {
     const auto& value = field(name);
-    GRAFT_CHECK_AS(DataError, value.is_array() && value.size() == 3, "preprocess: \"", name,
-                   "\" is not a list of three numbers");
-    std::array<float, 3> out{};
-    for (size_t c = 0; c < 3; ++c) {
+    GRAFT_CHECK_AS(DataError, value.is_array() && static_cast<int64_t>(value.size()) == p.channels,
+                   "preprocess: \"", name, "\" is not a list of ",
+                   p.channels == 1   ? "one number"
+                   : p.channels == 3 ? "three numbers"
+                                     : "four numbers");
+    std::array<float, 4> out{};
+    for (size_t c = 0; c < value.size(); ++c) {
       GRAFT_CHECK_AS(DataError, value[c].is_number(), "preprocess: \"", name,
                      "\" holds something that is no number");
       out[c] = static_cast<float>(value[c].get<double>());
@@ -113,10 +150,10 @@ Preprocess preprocess_from_json(std::string_view text) {
   };
   for (const auto& [name, value] : json.items()) {
     bool known = name == "resize" || name == "crop" || name == "interpolation" || name == "mean" ||
-                 name == "std" || name == "squash" || name == "floor_crop";
+                 name == "std" || name == "squash" || name == "floor_crop" || name == "channels" ||
+                 name == "inside";
     GRAFT_CHECK_AS(DataError, known, "preprocess: unknown field \"", printable(name), "\"");
   }
-  Preprocess p;
   p.resize = integer("resize");
   p.crop = integer("crop");
   const auto& interpolation = field("interpolation");
@@ -126,8 +163,8 @@ Preprocess preprocess_from_json(std::string_view text) {
   } catch (const UsageError& e) {
     fail<DataError>("preprocess: ", e.what());
   }
-  p.mean = triple("mean");
-  p.std = triple("std");
+  p.mean = numbers("mean");
+  p.std = numbers("std");
   auto flag = [&](const char* name) {
     if (!json.contains(name)) return false;
     GRAFT_CHECK_AS(DataError, json[name].is_boolean(), "preprocess: \"", name,
@@ -136,6 +173,7 @@ Preprocess preprocess_from_json(std::string_view text) {
   };
   p.squash = flag("squash");
   p.floor_crop = flag("floor_crop");
+  p.inside = flag("inside");
   check(p);
   return p;
 }
@@ -174,6 +212,9 @@ void write_input(const Image& image, const Preprocess& p, float* out) {
 void write_augmented_input(const Image& image, const Preprocess& p, const Augment& augment, Rng& rng,
                            float* out) {
   check(p);
+  GRAFT_CHECK_AS(
+      UsageError, p.channels != 4 || augment.rand_ops == 0,
+      "RandAugment has no operations on alpha: set augment.rand_ops=0 for pictures of four channels");
   Image part;
   switch (augment.kind) {
     case Augment::Kind::none: part = middle(image, p); break;
@@ -199,19 +240,19 @@ void write_augmented_input(const Image& image, const Preprocess& p, const Augmen
   }
   normalise(part, p, mirror, out);
   if (augment.erase > 0 && rng.uniform() < augment.erase)
-    erase(out, {p.crop, p.crop}, random_erased_box({p.crop, p.crop}, rng));
+    erase(out, {p.crop, p.crop}, p.planes(), random_erased_box({p.crop, p.crop}, rng));
 }
 
 Tensor to_input(const Image& image, const Preprocess& p) {
   check(p);
-  Tensor out = Tensor::empty({p.crop, p.crop, 3});
+  Tensor out = Tensor::empty({p.crop, p.crop, p.planes()});
   write_input(image, p, out.data<float>());
   return out;
 }
 
 Tensor augmented_input(const Image& image, const Preprocess& p, const Augment& augment, Rng& rng) {
   check(p);
-  Tensor out = Tensor::empty({p.crop, p.crop, 3});
+  Tensor out = Tensor::empty({p.crop, p.crop, p.planes()});
   write_augmented_input(image, p, augment, rng, out.data<float>());
   return out;
 }

@@ -20,14 +20,21 @@ struct Preprocess {
   int64_t resize = 256;  // the shorter side becomes this many pixels; 0: as it is
   int64_t crop = 224;  // then the middle, crop x crop pixels, padded with black where the picture is smaller
   Interpolation interpolation = Interpolation::bilinear;
-  std::array<float, 3> mean = {0.485f, 0.456f, 0.406f};  // of red, green, blue in 0..1
-  std::array<float, 3> std = {0.229f, 0.224f, 0.225f};
+  // Of red, green, blue (and alpha) in 0..1, or of grey: the first `channels` of them.
+  std::array<float, 4> mean = {0.485f, 0.456f, 0.406f};
+  std::array<float, 4> std = {0.229f, 0.224f, 0.225f};
   // Both sides become `resize` pixels, which `crop` equals, whatever the picture's shape: nothing is cut off
   // and everything is squeezed.
   bool squash = false;
   // Where the middle is between two pixels: transformers takes the left (the upper) one, torchvision the
   // even.
   bool floor_crop = false;
+  int64_t channels = 3;  // of pictures: 1 (grey), 3 or 4 (with alpha)
+  // One plane more follows the channels, with 1 in each pixel. A convolution that pads with zeros tells by it
+  // what is picture and what is not; transfer/input_channels.h has the reason.
+  bool inside = false;
+  // The values of a pixel in the network's input.
+  int64_t planes() const { return channels + (inside ? 1 : 0); }
   bool operator==(const Preprocess&) const = default;
 };
 
@@ -37,12 +44,14 @@ inline constexpr Preprocess kImageNet{};
 inline constexpr Preprocess kCifar{.resize = 32, .crop = 32};
 
 // {"resize":256,"crop":224,"interpolation":"bilinear","mean":[...],"std":[...]}, always the same text for
-// equal values; "squash":true and "floor_crop":true stand at the end where they are.
+// equal values; "squash":true, "floor_crop":true, "channels":1 and "inside":true stand at the end where they
+// are (and channels not 3).
 std::string to_json(const Preprocess& preprocess);
 // Reads that back. Throws DataError that names the field for unknown, missing or senseless ones.
 Preprocess preprocess_from_json(std::string_view json);
 
-// f32 [H, W, 3] with H = W = crop: ((byte / 255) - mean) / std.
+// f32 [H, W, planes] with H = W = crop: ((byte / 255) - mean) / std. Where the network sees grey pictures,
+// colours become grey last; for Pillow's order, first grey and then resized, decode them as grey.
 Tensor to_input(const Image& image, const Preprocess& preprocess);
 
 // What changes in a training picture, in the order of torchvision's recipe for ImageNet networks
@@ -68,11 +77,12 @@ struct Augment {
 // ratio.
 Box random_part(Size size, const Augment& augment, Rng& rng);
 
-// The training input, f32 [H, W, 3]. A function of the picture and the numbers drawn: with Rng(seed, epoch,
+// The training input, f32 [H, W, planes]. RandAugment has no operations on alpha: UsageError for four
+// channels. A function of the picture and the numbers drawn: with Rng(seed, epoch,
 // sample) it does not depend on threads or on order.
 Tensor augmented_input(const Image& image, const Preprocess& preprocess, const Augment& augment, Rng& rng);
 
-// The same, written to an existing crop x crop x 3 block: a row of a batch.
+// The same, written to an existing crop x crop x planes block: a row of a batch.
 void write_input(const Image& image, const Preprocess& preprocess, float* out);
 void write_augmented_input(const Image& image, const Preprocess& preprocess, const Augment& augment, Rng& rng,
                            float* out);

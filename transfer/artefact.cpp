@@ -75,9 +75,12 @@ void read_certificate(const Reader& reader, const std::string& path, Artefact& o
   }
 }
 
-std::unique_ptr<nn::Headed> make_network(const std::string& path, const std::string& model, size_t classes) {
+std::unique_ptr<nn::Headed> make_network(const std::string& path, const std::string& model, size_t classes,
+                                         int64_t planes) {
   try {
-    return nn::make_classifier(model, static_cast<int64_t>(classes));
+    std::unique_ptr<nn::Classifier> network = nn::make_classifier(model, static_cast<int64_t>(classes));
+    if (planes != network->planes()) network->set_planes(planes);
+    return network;
   } catch (const UsageError& e) {  // what a file asks for is data
     fail<DataError>(path, ": ", e.what());
   }
@@ -197,7 +200,7 @@ Artefact load_artefact(const std::string& path) {
     } catch (const DataError& e) {
       fail<DataError>(path, ": ", e.what());
     }
-    out.network = make_network(path, out.model, out.labels.size());
+    out.network = make_network(path, out.model, out.labels.size(), out.preprocess.planes());
   } else {
     make_text_network(reader, path, out);
   }

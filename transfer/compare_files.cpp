@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void set_named(const CompareOptions& options, int64_t classes, Contest& contest) {
-  contest.pretrained = [&options] { return load_published(options.model, options.weights).network; };
+  contest.pretrained = [&options] { return load_published(options.model, options.weights, 3).network; };
   contest.scratch = [&options, classes] { return nn::make_classifier(options.model, classes, options.seed); };
 }
 

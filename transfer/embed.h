@@ -42,8 +42,10 @@ struct PictureEncoder {
   std::string model;
 };
 // `weights` is a folder of Hugging Face's (CLIP, ViT), a file with OpenAI's names, a model.graft, or, with
-// `model`, published weights of that network. Throws UsageError, DataError.
-PictureEncoder open_picture_encoder(const std::string& weights, const std::string& model = {});
+// `model`, published weights of that network, for pictures of `channels` as in tune.h, where they are given.
+// Throws UsageError, DataError.
+PictureEncoder open_picture_encoder(const std::string& weights, const std::string& model = {},
+                                    std::optional<int64_t> channels = {});
 
 // One vector a picture file, in their order. Throws DataError for the first that cannot be read.
 Embeddings embed_pictures(const PictureEncoder& encoder, const std::vector<std::string>& files,

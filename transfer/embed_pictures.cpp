@@ -14,7 +14,7 @@ namespace graft::transfer {
 namespace {
 
 // The pictures [begin, end) of the files, decoded in parallel.
-PictureSet read_pictures(const std::vector<std::string>& files, size_t begin, size_t end) {
+PictureSet read_pictures(const std::vector<std::string>& files, size_t begin, size_t end, int64_t channels) {
   PictureSet out;
   out.files.assign(files.begin() + static_cast<std::ptrdiff_t>(begin),
                    files.begin() + static_cast<std::ptrdiff_t>(end));
@@ -22,22 +22,28 @@ PictureSet read_pictures(const std::vector<std::string>& files, size_t begin, si
   out.pixels.resize(end - begin);
   parallel_for(out.size(), 1, [&](int64_t first, int64_t last) {
     for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i)
-      out.pixels[i] = std::make_shared<const data::Image>(data::read_image(out.files[i]));
+      out.pixels[i] =
+          std::make_shared<const data::Image>(data::read_image(out.files[i], {.channels = channels}));
   });
   return out;
 }
 
 }  // namespace
 
-PictureEncoder open_picture_encoder(const std::string& weights, const std::string& model) {
+PictureEncoder open_picture_encoder(const std::string& weights, const std::string& model,
+                                    std::optional<int64_t> channels) {
   PictureEncoder out;
   out.model = model;
   if (!model.empty()) {
-    out.network = load_published(model, weights).network;
-    out.preprocess = preprocess_of(model);
+    Published published = load_published(model, weights, channels);
+    out.network = std::move(published.network);
+    out.preprocess = published.preprocess;
     out.network->eval();
     return out;
   }
+  GRAFT_CHECK_AS(UsageError, !channels, "channels ", *channels,
+                 ": name the network of the weights, too; a folder or a model.graft is taken "
+                 "as it is");
   out.model = family_of(weights);
   if (out.model == "clip") {
     LoadedClip clip = load_clip(weights);
@@ -76,7 +82,7 @@ Embeddings embed_pictures(const PictureEncoder& encoder, const std::vector<std::
   auto batch = static_cast<size_t>(options.batch);
   for (size_t begin = 0; begin < files.size(); begin += batch) {
     size_t end = std::min(files.size(), begin + batch);
-    PictureSet set = read_pictures(files, begin, end);
+    PictureSet set = read_pictures(files, begin, end, encoder.preprocess.channels);
     std::vector<int64_t> all(end - begin);
     std::iota(all.begin(), all.end(), 0);
     Var features = encoder.network->features(encoder.network->taken(inputs(set, all, encoder.preprocess)));

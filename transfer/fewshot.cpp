@@ -109,7 +109,7 @@ void of_texts(const FewshotOptions& options, FewshotResult& out, const OnProgres
 }
 
 void of_pictures(const FewshotOptions& options, FewshotResult& out, const OnProgress& on_progress) {
-  data::Preprocess preprocess = preprocess_of(options.model);
+  nn::model_info(options.model);  // an unknown model is told before anything else
   GRAFT_CHECK_AS(UsageError, !options.weights.empty(), "fewshot: --model ", options.model,
                  " needs --weights: the file of its published weights");
   data::Dataset dataset =
@@ -123,7 +123,8 @@ void of_pictures(const FewshotOptions& options, FewshotResult& out, const OnProg
   std::vector<data::Sample> examples = taken(dataset.train, draw_shots(all, options.shots, options.seed));
   std::vector<data::Sample> test =
       taken(dataset.test, limited(static_cast<int64_t>(dataset.test.size()), options));
-  Published published = load_published(options.model, options.weights);
+  Published published = load_published(options.model, options.weights, options.channels);
+  const data::Preprocess& preprocess = published.preprocess;
   published.network->eval();
   auto featured = [&](const std::vector<data::Sample>& samples, Labelled& names) {
     PictureExamples set(load_pictures(dataset, samples, preprocess, on_progress), preprocess);
@@ -246,6 +247,8 @@ Prompted choose_by_prompt(nn::LanguageModel& network, const data::Tokenizer& tok
 FewshotResult fewshot(const FewshotOptions& options, const OnProgress& on_progress) {
   Stopwatch watch;
   GRAFT_CHECK_AS(UsageError, options.limit >= 0, "fewshot: a limit of ", options.limit, " samples");
+  GRAFT_CHECK_AS(UsageError, !options.channels || !options.model.empty(), "fewshot: channels ",
+                 *options.channels, ": texts have none; that is of pictures");
   FewshotResult out;
   if (options.model.empty()) {
     of_texts(options, out, on_progress);

@@ -50,7 +50,8 @@ struct FewshotOptions {
   double test_share = 0.2;
   data::TableOptions table = {};
   PromptOptions prompt = {};
-  bool cache = true;  // features may be kept in env::cache()
+  bool cache = true;                     // features may be kept in env::cache()
+  std::optional<int64_t> channels = {};  // of pictures, as TuneOptions'
 };
 struct FewshotResult {
   std::string method;  // "prompt", "prototypes"

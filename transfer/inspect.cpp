@@ -135,6 +135,8 @@ bool fits(const nn::ModelInfo& info, const Sizes& published) {
     }
     std::vector<int64_t> wanted = published_sizes(tensor), has = found->second;
     if (tensor.name.starts_with(head) && !wanted.empty() && has.size() == wanted.size()) has[0] = wanted[0];
+    bool stem = tensor.parameter == &network->first_conv().weight;  // also for pictures of other channels
+    if (stem && has.size() == 4 && (has[1] == 1 || has[1] == 2 || has[1] == 4)) has[1] = wanted[1];
     if (has != wanted) return false;
     ++matched;
   }

@@ -27,8 +27,9 @@ data::Image shrunk(data::Image&& image, const data::Preprocess& preprocess) {
 template <class F>
 Tensor batch_of(const PictureSet& set, std::span<const int64_t> which, const data::Preprocess& preprocess,
                 F&& f) {
-  Tensor out = Tensor::empty({static_cast<int64_t>(which.size()), preprocess.crop, preprocess.crop, 3});
-  int64_t each = preprocess.crop * preprocess.crop * 3;
+  Tensor out = Tensor::empty(
+      {static_cast<int64_t>(which.size()), preprocess.crop, preprocess.crop, preprocess.planes()});
+  int64_t each = preprocess.crop * preprocess.crop * preprocess.planes();
   parallel_for(static_cast<int64_t>(which.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t index = which[static_cast<size_t>(i)];
@@ -61,7 +62,8 @@ PictureSet load_pictures(const data::Dataset& dataset, std::span<const data::Sam
   constexpr size_t kChunk = 64;
   for (size_t begin = 0; begin < samples.size(); begin += kChunk) {
     auto chunk = samples.subspan(begin, std::min(kChunk, samples.size() - begin));
-    std::vector<data::Image> images = data::read_images(dataset, chunk).images;
+    std::vector<data::Image> images =
+        data::read_images(dataset, chunk, {.decode = {.channels = preprocess.channels}}).images;
     std::vector<std::shared_ptr<const data::Image>> pixels(images.size());
     parallel_for(static_cast<int64_t>(images.size()), 1, [&](int64_t first, int64_t end) {
       for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(end); ++i) {
@@ -107,6 +109,7 @@ std::string content_sha256(const PictureSet& set) {
       const data::Image& image = *set.pixels[i];
       Sha256 hash;
       hash.add(str(image.width, " ", image.height, "\n")).add(image.rgb.data(), image.rgb.size());
+      if (!image.alpha.empty()) hash.add(image.alpha.data(), image.alpha.size());
       digests[i] = hash.hex();
     }
   });

@@ -30,7 +30,7 @@ PictureSet load_pictures(const data::Dataset& dataset, std::span<const data::Sam
 // Splits as split_indices. Pixels are shared, not copied.
 std::pair<PictureSet, PictureSet> split(const PictureSet& all, double share, uint64_t seed);
 
-// Batches, made in parallel; `which` are indices. Inputs are f32 [which.size(), crop, crop, 3].
+// Batches, made in parallel; `which` are indices. Inputs are f32 [which.size(), crop, crop, planes].
 Tensor inputs(const PictureSet& set, std::span<const int64_t> which, const data::Preprocess& preprocess);
 // A picture's random numbers are named by (seed, epoch, its index): they depend neither on threads nor on its
 // batch.

@@ -49,7 +49,8 @@ Prediction prediction_of(const std::string& file, std::span<const float> probabi
 }
 
 // Decodes files [begin, end) in parallel. Unreadable ones stay empty, and `errors` says why.
-PictureSet read_files(std::span<const std::string> files, std::vector<std::string>& errors) {
+PictureSet read_files(std::span<const std::string> files, int64_t channels,
+                      std::vector<std::string>& errors) {
   PictureSet out;
   out.files.assign(files.begin(), files.end());
   out.labels.assign(files.size(), 0);
@@ -58,7 +59,8 @@ PictureSet read_files(std::span<const std::string> files, std::vector<std::strin
   parallel_for(static_cast<int64_t>(files.size()), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       try {
-        out.pixels[i] = std::make_shared<const data::Image>(data::read_image(files[i]));
+        out.pixels[i] =
+            std::make_shared<const data::Image>(data::read_image(files[i], {.channels = channels}));
       } catch (const DataError& e) {
         errors[i] = e.what();
       }
@@ -128,7 +130,7 @@ std::vector<Prediction> predict_pictures(const Artefact& artefact, const std::ve
     std::span<const std::string> chunk(files.data() + begin,
                                        std::min<size_t>(kScoreBatch, files.size() - begin));
     std::vector<std::string> errors;
-    PictureSet set = read_files(chunk, errors);
+    PictureSet set = read_files(chunk, artefact.preprocess.channels, errors);
     std::vector<int64_t> good;
     for (size_t i = 0; i < chunk.size(); ++i) {
       if (errors[i].empty()) good.push_back(static_cast<int64_t>(i));

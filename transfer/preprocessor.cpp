@@ -22,7 +22,7 @@ void read_size(const Config& config, bool crops, Preprocess& p) {
   if (edge && !crops) config.reject("do_center_crop", "true where the shorter side is resized");
 }
 
-std::array<float, 3> three(const Config& config, const char* key, const std::array<float, 3>& otherwise) {
+std::array<float, 4> three(const Config& config, const char* key, const std::array<float, 4>& otherwise) {
   std::vector<double> values = config.numbers(key, 3);
   if (values.empty()) return otherwise;
   return {static_cast<float>(values[0]), static_cast<float>(values[1]), static_cast<float>(values[2])};

@@ -18,10 +18,13 @@ struct Published {
   std::unique_ptr<nn::Classifier> network;
   weights::LoadReport report;
   bool has_head = true;  // false: a CLIP as published, whose classifier is random
+  data::Preprocess preprocess;
 };
-// The network with the checkpoint's weights, and with as many classes as its head has. Throws UsageError for
-// an unknown network, DataError with the report for a file that does not fit.
-Published load_published(const std::string& model, const std::string& path);
+// The network with the checkpoint's weights, and with as many classes as its head has, for pictures of
+// `channels` (input_channels.h); unset, of those that the file's first convolution takes. Throws UsageError
+// for an unknown network, DataError with the report for a file that does not fit.
+Published load_published(const std::string& model, const std::string& path,
+                         std::optional<int64_t> channels = {});
 
 // An artefact as it is; published weights dressed up as one, with strategy "published". Of a folder with
 // Hugging Face's config.json the model's name is not needed: a ViT of any size.

@@ -9,6 +9,7 @@
 #include "data/table_cells.h"
 #include "data/text_dataset.h"
 #include "nn/models/registry.h"
+#include "transfer/input_channels.h"
 #include "transfer/language.h"
 #include "transfer/language_data.h"
 #include "transfer/peft.h"
@@ -70,14 +71,18 @@ Job picture_job(const TuneOptions& options, const Strategy& strategy, Recipe& re
                 const OnProgress& on_progress) {
   Job job;
   job.model = options.model;
-  job.preprocess = preprocess_of(options.model);
   data::Dataset dataset =
       data::scan_folder(options.data, {.test_share = options.test_share, .seed = options.seed});
   if (strategy.kind == Strategy::Kind::scratch) {
-    job.network =
-        nn::make_classifier(options.model, static_cast<int64_t>(dataset.classes.size()), options.seed);
+    auto classes = static_cast<int64_t>(dataset.classes.size());
+    std::unique_ptr<nn::Classifier> network = nn::make_classifier(options.model, classes, options.seed);
+    bool exact = false;  // random filters have nothing to be equal to
+    job.preprocess =
+        fit_channels(*network, preprocess_of(options.model), options.channels.value_or(3), nullptr, exact);
+    job.network = std::move(network);
   } else {
-    Published start = load_published(options.model, options.weights);
+    Published start = load_published(options.model, options.weights, options.channels);
+    job.preprocess = start.preprocess;
     job.network = std::move(start.network);
     job.report = std::move(start.report);
   }
@@ -279,6 +284,14 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
     check(recipe, strategy);
   }
   check(options.compute);
+  if (options.channels) {
+    check_channels(*options.channels);
+    GRAFT_CHECK_AS(UsageError, !texts, "channels ", *options.channels,
+                   ": texts have none; that is of pictures");
+    GRAFT_CHECK_AS(UsageError, *options.channels != 4 || recipe.augment.rand_ops == 0,
+                   "augment.rand_ops: RandAugment has no operations on alpha; set it to 0 for pictures of "
+                   "four channels");
+  }
   GRAFT_CHECK_AS(UsageError, scratch || !options.weights.empty(), "strategy ", options.strategy,
                  " starts from published weights: give their file");
   GRAFT_CHECK_AS(UsageError, !options.resume || !options.out.empty() || options.team,
@@ -335,6 +348,7 @@ RunResult tune(const TuneOptions& options, const OnProgress& on_progress) {
     result.receipt["weights_file_sha256"] = weights::Checkpoint::open(options.weights).sha256();
     copy_ledger(*job.report, result);
   }
+  if (job.samples == Samples::pictures) result.receipt["channels"] = str(job.preprocess.channels);
   if (job.samples != Samples::pictures) {
     data::Tokenizer tokenizer = data::open_tokenizer_files(options.weights, job.text.files);
     result.receipt["tokenizer_sha256"] = tokenizer.content_sha256();

@@ -27,6 +27,9 @@ struct TuneOptions {
   std::optional<Recipe> recipe;  // unset: the default for the network and the strategy, with `settings`
   std::vector<std::pair<std::string, std::string>> settings;  // name, value
   std::vector<Rule> rules;                                    // applied after the strategy's own
+  // Of pictures: 1 (they are read as grey), 3, or 4 (colours and alpha), whatever the published network was
+  // trained on (input_channels.h); unset: what the weights take, mostly 3.
+  std::optional<int64_t> channels = {};
   double test_share = 0.2;        // held out, by seed, where the folder has no test/ or val/
   Compute compute = {};           // the device that trains and scores, and its precision
   data::TableOptions table = {};  // of texts: the columns
@@ -69,6 +72,8 @@ struct Source {
   std::string weights;
   std::vector<std::string> labels;  // one per class; empty: the network's own (ImageNet's or CIFAR-10's)
   Compute compute = {};             // where it classifies
+  // Of published weights: of the pictures, as in TuneOptions. A model.graft knows its own.
+  std::optional<int64_t> channels = {};
 };
 
 // Scores a folder of class folders (or its test/ or val/ where it has one), of which the class folders must

@@ -45,6 +45,7 @@ class CifarResNet : public Classifier {
   std::vector<Stage> stages() const override;
   Var head(const Var& pooled) override { return linear.forward(pooled); }
   std::string head_name() const override { return "linear"; }
+  Conv2d& first_conv() override { return conv1; }
   int64_t classes() const override { return linear.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
 

@@ -7,9 +7,9 @@ namespace graft::nn {
 
 class Classifier : public Headed {
  public:
-  // images [N, H, W, 3], normalised as the weights expect -> logits [N, classes()].
+  // images [N, H, W, planes()], normalised as the weights expect -> logits [N, classes()].
   Var forward(const Var& images) override { return forward_from(0, images); }
-  // images [N, H, W, 3] -> pooled features [N, F].
+  // images [N, H, W, planes()] -> pooled features [N, F].
   Var features(const Var& images) override { return features_from(0, images); }
 
   // images -> what stage `stage` takes; stages().size() gives the trunk's last map.
@@ -19,6 +19,13 @@ class Classifier : public Headed {
   Var forward_from(size_t stage, const Var& activations);
   // What stage `stage` takes -> pooled features [N, F].
   Var features_from(size_t stage, const Var& activations);
+
+  // The convolution that sees the picture.
+  virtual Conv2d& first_conv() = 0;
+  // The values of a pixel that it takes: 3 as published.
+  int64_t planes() { return first_conv().weight.var.dim(3); }
+  // Filters of zeros for so many, of the same shape otherwise, to be filled; its bias stays.
+  void set_planes(int64_t planes);
 
  protected:
   using Headed::Headed;

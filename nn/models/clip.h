@@ -127,6 +127,7 @@ class ClipClassifier : public Classifier {
   std::vector<Stage> stages() const override;
   Var head(const Var& pooled) override { return fc.forward(pooled); }
   std::string head_name() const override { return "classifier"; }
+  Conv2d& first_conv() override { return vision_model.patch_embedding; }
   int64_t classes() const override { return fc.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
   bool recordable() const override { return false; }  // the places' numbers come from the CPU

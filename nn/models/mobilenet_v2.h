@@ -43,6 +43,7 @@ class MobileNetV2 : public Classifier {
   std::vector<Stage> stages() const override;
   Var head(const Var& pooled) override { return fc.forward(drop.forward(pooled)); }
   std::string head_name() const override { return "classifier.1"; }
+  Conv2d& first_conv() override { return stem.conv; }
   int64_t classes() const override { return fc.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
   Dropout* dropout() override { return &drop; }

@@ -34,6 +34,7 @@ class ResNet : public Classifier {
   std::vector<Stage> stages() const override;
   Var head(const Var& pooled) override { return fc.forward(pooled); }
   std::string head_name() const override { return "fc"; }
+  Conv2d& first_conv() override { return conv1; }
   int64_t classes() const override { return fc.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
 

@@ -47,6 +47,7 @@ class SqueezeNet : public Classifier {
   // replace_head.
   Var head(const Var& pooled) override;
   std::string head_name() const override { return "classifier.1"; }
+  Conv2d& first_conv() override { return stem; }
   int64_t classes() const override { return classifier.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
   Dropout* dropout() override { return &drop; }

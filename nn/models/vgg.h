@@ -30,6 +30,7 @@ class Vgg : public Classifier {
   std::vector<Stage> stages() const override;
   Var head(const Var& pooled) override { return fc.forward(drop.forward(pooled)); }
   std::string head_name() const override { return "classifier.6"; }
+  Conv2d& first_conv() override { return *layers[0][0].conv; }
   int64_t classes() const override { return fc.weight.var.dim(0); }
   void replace_head(int64_t classes, uint64_t seed) override;
   Dropout* dropout() override { return &drop; }

@@ -29,7 +29,7 @@ std::map<std::string, uint32_t> golden() {
   return out;
 }
 
-constexpr std::array<float, 3> kHalf = {0.5f, 0.5f, 0.5f};
+constexpr std::array<float, 4> kHalf = {0.5f, 0.5f, 0.5f};
 
 // A picture that holds its own coordinates.
 Image coordinates(int64_t width, int64_t height) {

@@ -160,8 +160,8 @@ TEST_CASE("preprocessor_config.json: both forms of sizes, squeezed pictures, wha
   CHECK(old.resize == 336);
   CHECK(old.crop == 336);
   CHECK(old.interpolation == data::Interpolation::bicubic);
-  CHECK(old.mean == std::array<float, 3>{0.5f, 0.25f, 0.125f});
-  CHECK(old.std == std::array<float, 3>{1, 2, 3});
+  CHECK(old.mean == std::array<float, 4>{0.5f, 0.25f, 0.125f});
+  CHECK(old.std == std::array<float, 4>{1, 2, 3});
   CHECK_FALSE(old.squash);
   CHECK(old.floor_crop);
   CHECK(data::preprocess_from_json(data::to_json(old)) == old);
