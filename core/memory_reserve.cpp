@@ -1,7 +1,6 @@
 #include "core/memory_reserve.h"
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 
 namespace graft {
@@ -16,14 +15,13 @@ void spend() {
   void* block = reserve.exchange(nullptr);
   if (!block) throw std::bad_alloc();
   is_spent = true;
-  std::free(block);
+  ::operator delete(block);
 }
 
 }  // namespace
 
 MemoryReserve::MemoryReserve(size_t bytes) {
-  void* block = std::malloc(bytes);
-  if (!block) throw std::bad_alloc();
+  void* block = ::operator new(bytes);
   std::memset(block, 1, bytes);  // pages that nobody has touched are only promised
   reserve = block;
   is_spent = false;
@@ -32,7 +30,7 @@ MemoryReserve::MemoryReserve(size_t bytes) {
 
 MemoryReserve::~MemoryReserve() {
   std::set_new_handler(before_);
-  std::free(reserve.exchange(nullptr));
+  ::operator delete(reserve.exchange(nullptr));
   is_spent = false;
 }
 
