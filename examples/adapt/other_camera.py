@@ -1,8 +1,8 @@
 """Real photos as another camera would have taken them: a second domain with the same classes.
 
-  python3 other_camera.py FOLDER OUT
+  python3 other_camera.py FOLDER OUT [KIND...]
 
-writes OUT/KIND/... for each kind below, with FOLDER's sub-folders and file names, as PNG. Needs `pip install
+writes OUT/KIND/... for each kind below (or for those that are named), with FOLDER's sub-folders and file names, as PNG. Needs `pip install
 pillow numpy`. The pictures are photos, what happens to them is computed: docs/adapt.md says so wherever it gives
 a figure. Every number is drawn from the file's name, so two runs write the same bytes.
 """
@@ -56,10 +56,11 @@ def main():
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not files:
         sys.exit(f"{folder}: no pictures")
+    kinds = {kind: KINDS[kind] for kind in sys.argv[3:] or KINDS}
     for path in files:
         name = path.relative_to(folder)
         x = np.asarray(Image.open(path).convert("RGB")) / 255
-        for kind, change in KINDS.items():
+        for kind, change in kinds.items():
             rng = np.random.default_rng(zlib.crc32(f"{kind}/{name.as_posix()}".encode()))
             to = (out / kind / name).with_suffix(".png")
             to.parent.mkdir(parents=True, exist_ok=True)
