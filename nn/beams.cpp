@@ -5,7 +5,7 @@
 
 namespace graft::nn {
 
-Beams::Beams(std::vector<int64_t> first, const Generation& how) : how_(how), first_(first.size()) {
+Beams::Beams(const std::vector<int64_t>& first, const Generation& how) : how_(how), first_(first.size()) {
   // All begin alike: only the first may make continuations, or every beam would become the same.
   for (int64_t i = 0; i < how.beams; ++i) going_.push_back({first, i == 0 ? 0 : -1e9, i});
 }

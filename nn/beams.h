@@ -11,7 +11,7 @@ namespace graft::nn {
 class Beams {
  public:
   // how.beams times the tokens that all begin with; those do not count as length.
-  Beams(std::vector<int64_t> first, const Generation& how);
+  Beams(const std::vector<int64_t>& first, const Generation& how);
 
   // The tokens of a text that goes on.
   const std::vector<int64_t>& context(int64_t beam) const { return going_[static_cast<size_t>(beam)].tokens; }

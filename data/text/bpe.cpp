@@ -289,7 +289,7 @@ std::unique_ptr<WordModel> make_bpe(const Vocabulary& vocabulary, const Merges& 
                                     const BpeOptions& options, const std::string& where) {
   MergeTable table(merges.size());
   for (size_t i = 0; i < merges.size(); ++i) {
-    const auto& [left, right] = merges[i];
+    const std::string &left = merges[i].first, &right = merges[i].second;
     auto id = [&](const std::string& token, const char* what) {
       auto found = vocabulary.id_of(token);
       GRAFT_CHECK_AS(DataError, found.has_value(), where, ": merge ", i + 1, ", \"", printable(left), " ",

@@ -194,7 +194,7 @@ Normalizer sentencepiece_normalizer(SentencePieceRules rules) {
 }
 
 Normalizer precompiled_normalizer(std::shared_ptr<const Charsmap> charsmap) {
-  return [charsmap](Text& text) {
+  return [charsmap = std::move(charsmap)](Text& text) {
     Text out;
     reserve_large(out, text.size());
     auto put = [&](const Charsmap::Match& match, size_t first, size_t last) {

@@ -4,6 +4,7 @@
 
 namespace graft::data {
 
+// The tokens are moved out below. NOLINTNEXTLINE(performance-unnecessary-value-param)
 Vocabulary::Vocabulary(std::vector<std::pair<std::string, int64_t>> tokens, std::string_view where) {
   const auto n = static_cast<int64_t>(tokens.size());
   GRAFT_CHECK_AS(DataError, n > 0, where, ": the vocabulary is empty");
