@@ -1,6 +1,7 @@
 #include "kernels/batch_norm.h"
 
 #include "autograd/ops.h"
+#include "autograd/part_of_batch.h"
 
 namespace graft {
 namespace {
@@ -67,26 +68,34 @@ Var batch_norm_train(const Var& x, const Var& weight, const Var& bias, const Ten
   GRAFT_CHECK(running_mean.is_contiguous() && running_var.is_contiguous(),
               "batch_norm_train: running statistics are not contiguous, so they cannot be moved in place");
   int64_t rows = x.value().numel() / x.dim(-1);
-  GRAFT_CHECK(rows > 1, "batch_norm_train: needs more than one value per channel to take a variance of, got ",
-              x.shape(), "; use a larger batch, or freeze this layer's statistics");
+  PartOfBatch::Handle part = PartOfBatch::here();
   Tensor value = x.value().contiguous(), w = weight.value().contiguous(), b = bias.value().contiguous();
   Tensor mean = w.empty_like(), variance = w.empty_like(), inverse = w.empty_like(), y = value.empty_like();
-  kernels::channel_statistics(value, mean, variance);
-  kernels::update_running_statistics(mean, variance, rows, how.momentum, running_mean, running_var);
+  if (rows > 0) kernels::channel_statistics(value, mean, variance);
+  int64_t all_rows = part ? whole_statistics(part, rows, mean, variance) : rows;
+  GRAFT_CHECK(all_rows > 1,
+              "batch_norm_train: needs more than one value per channel to take a variance of, got ",
+              x.shape(), "; use a larger batch, or freeze this layer's statistics");
+  kernels::update_running_statistics(mean, variance, all_rows, how.momentum, running_mean, running_var);
   kernels::inverse_deviation(variance, how.eps, inverse);
   kernels::batch_norm(value, mean, inverse, w, b, after(how), y);
-  return record("batch_norm_train", y, inputs(x, weight, bias, how),
-                [value, mean, inverse, w, back = Back(how, y), wants_dx = x.needs_grad()](const Tensor& dy) {
-                  Tensor dweight = w.empty_like(), dbias = w.empty_like(), dx;
-                  kernels::BatchNormGradient g = back.of(dy);
-                  kernels::batch_norm_grad_parameters(value, g, mean, inverse, dweight, dbias);
-                  Back::settle(g);
-                  if (wants_dx) {
-                    dx = value.empty_like();
-                    kernels::batch_norm_grad_input(value, g, mean, inverse, w, dweight, dbias, dx);
-                  }
-                  return back.grads(dx, dweight, dbias, g.dy);
-                });
+  return record(
+      "batch_norm_train", y, inputs(x, weight, bias, how),
+      [value, mean, inverse, w, back = Back(how, y), wants_dx = x.needs_grad(), part,
+       share =
+           part.counts ? static_cast<double>(rows) / static_cast<double>(all_rows) : 0.0](const Tensor& dy) {
+        Tensor dweight = w.empty_like(), dbias = w.empty_like(), dx;
+        kernels::BatchNormGradient g = back.of(dy);
+        kernels::batch_norm_grad_parameters(value, g, mean, inverse, dweight, dbias);
+        Back::settle(g);
+        if (wants_dx) {
+          dx = value.empty_like();
+          // The kernel divides by the rows of the part, and the whole's sums by the whole's.
+          auto [sum_w, sum_b] = part ? whole_sums(part, dweight, dbias, share) : std::pair{dweight, dbias};
+          kernels::batch_norm_grad_input(value, g, mean, inverse, w, sum_w, sum_b, dx);
+        }
+        return back.grads(dx, dweight, dbias, g.dy);
+      });
 }
 
 Var batch_norm_frozen(const Var& x, const Var& weight, const Var& bias, const Tensor& running_mean,
