@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "core/block_cache.h"
@@ -16,6 +17,7 @@
 namespace graft {
 
 class Tensor;
+class SideStream;
 
 class Accelerator {
  public:
@@ -33,6 +35,8 @@ class Accelerator {
   virtual BlockSource& memory(int index) = 0;
   // Returns when the device has done all that was asked of it. Throws what went wrong on the way.
   virtual void synchronize(int index) = 0;
+  // core/side_stream.h
+  virtual std::unique_ptr<SideStream> side_stream(int index) = 0;
 
   // Bytes, between contiguous tensors. upload may return before the device has them, but `from` may change.
   virtual void upload(int index, void* to, const void* from, int64_t bytes) = 0;

@@ -42,7 +42,7 @@ class Recording final : public RecordedWork {
 #ifdef GRAFT_SIM
   using Play = std::function<void()>;
   void kernel(const char* name, const void* function, Play play);
-  void copy(Play play) {
+  void copy(Play play) {  // or whatever else is no kernel
     plays_.push_back(std::move(play));
   }
 #else

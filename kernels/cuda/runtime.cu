@@ -11,6 +11,7 @@
 #include "core/step_graph.h"
 #include "kernels/cuda/copy.h"
 #include "kernels/cuda/recording.h"
+#include "kernels/cuda/side_stream.h"
 
 namespace graft {
 namespace {
@@ -79,6 +80,7 @@ struct Gpu : BlockSource {
 };
 
 thread_local int current_index = 0;
+thread_local cudaStream_t stream_beside = nullptr;  // null: the device's own
 
 class Gpus : public Accelerator {
  public:
@@ -118,6 +120,9 @@ class Gpus : public Accelerator {
   }
   BlockSource& memory(int index) override { return gpu(index); }
   void synchronize(int index) override { gpu(index).synchronize(); }
+  std::unique_ptr<SideStream> side_stream(int index) override {
+    return kernels::cuda::new_side_stream(index);
+  }
 
   // The CPU's memory is pageable: CUDA has read `from` when the call returns, but for a GPU that shares the
   // CPU's page tables and may read it in its own time.
@@ -211,7 +216,14 @@ Fault* fault_slot() {
 }
 
 cudaStream_t stream() {
-  return gpus().current().stream;
+  return stream_beside ? stream_beside : gpus().current().stream;
+}
+
+OnStream::OnStream(cudaStream_t stream) : before_(stream_beside) {
+  stream_beside = stream;
+}
+OnStream::~OnStream() {
+  stream_beside = before_;
 }
 
 void check(cudaError_t status, const char* what) {

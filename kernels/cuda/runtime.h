@@ -40,7 +40,7 @@ __device__ inline void report(Fault* slot, Fault::Raise raise, int64_t a, int64_
 }
 
 #ifndef GRAFT_SIM
-// All work of a device is on its one stream.
+// All work of a device is on its one stream, but for what a side stream runs (side_stream.h).
 cudaStream_t stream();
 // Throws DeviceError, saying what was tried, for anything but success.
 void check(cudaError_t status, const char* what);

@@ -10,6 +10,7 @@
 #include "core/step_graph.h"
 #include "kernels/cuda/copy.h"
 #include "kernels/cuda/recording.h"
+#include "kernels/cuda/side_stream.h"
 #include "kernels/cuda/sim/arena.h"
 #include "kernels/cuda/sim/memory.h"
 #include "kernels/cuda/sim/sanitizers.h"
@@ -62,6 +63,9 @@ class SimulatedDevice : public Accelerator {
     Fault found = fault_;
     fault_ = {};
     if (found.raise) found.raise(found.values);
+  }
+  std::unique_ptr<SideStream> side_stream(int index) override {
+    return kernels::cuda::new_side_stream(index);
   }
   void upload(int, void* to, const void* from, int64_t bytes) override {
     Recording::refuse(str("a copy of ", bytes, " bytes from the CPU"), kUpload);
