@@ -114,9 +114,10 @@ void Display::warn(const std::string& line) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-transfer::OnProgress Display::on_progress() {
-  return [this](const transfer::Progress& progress) {
-    if (pending_signal) throw Interrupted{.signal = pending_signal, .what_was_done = doing(progress)};
+transfer::OnProgress Display::on_progress(bool of_team) {
+  return [this, of_team](const transfer::Progress& progress) {
+    if (pending_signal && !(of_team && progress.phase == "train"))
+      throw Interrupted{.signal = pending_signal, .what_was_done = doing(progress)};
     printer_(progress);
   };
 }

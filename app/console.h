@@ -15,6 +15,7 @@ struct Interrupted {
   int signal;
   std::string what_was_done;  // "training, epoch 3 of 25"
   std::string what_is_left = "nothing was written";
+  bool together = false;  // thrown in every process of a team, after the same step
 };
 
 // Call first in main. Streams that the caller closed are opened on nothing, so that no file of ours takes
@@ -37,7 +38,8 @@ class Display {
   ~Display();
   Display(const Display&) = delete;
   Display& operator=(const Display&) = delete;
-  transfer::OnProgress on_progress();
+  // A team's training steps are not where a signal ends it: all members stop after the same one.
+  transfer::OnProgress on_progress(bool of_team = false);
   // A line of results, when the progress line is out of its way.
   void say(const std::string& line);
   // The same on standard error.

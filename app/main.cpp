@@ -113,7 +113,8 @@ int run(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv, name);
   } catch (const Interrupted& stop) {
-    complain(str("stopped (", stop.what_was_done, "); ", stop.what_is_left));
+    if (!stop.together || leads()) complain(str("stopped (", stop.what_was_done, "); ", stop.what_is_left));
+    if (stop.together) leave_team();
     return 128 + stop.signal;
   } catch (const Error& e) {
     complain(e.what());

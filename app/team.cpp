@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <thread>
 
 #include "app/console.h"
+#include "core/accelerator.h"
 #include "core/env.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -28,7 +30,22 @@ void join_team(const std::string& command) {
   GRAFT_CHECK_AS(UsageError, command == "tune", "mpirun started ", launch.size,
                  " processes, but only tune divides its work among several: start it without mpirun");
   joined() = transfer::MpiTeam::join();
+  joined()->notice = noted_signal;
+  joined()->heed = [](int signal, const std::string& where) {
+    throw Interrupted{.signal = signal, .what_was_done = where, .together = true};
+  };
   if (env::threads().empty()) set_threads(std::max(1, threads() / std::max(1, launch.on_this_machine)));
+}
+
+Device own_device(const std::string& asked, Device device) {
+  if (!joined() || !device.is_cuda()) return device;
+  Accelerator& machine = accelerator_of(device);
+  // The simulated device is in every process anew.
+  if (asked == "cuda" && machine.is_hardware())
+    device = transfer::own_gpu(transfer::launch(), machine.device_count());
+  std::string line = str("graft tune: gradients are summed ", joined()->describe_sums(device), "\n");
+  if (leads()) std::fwrite(line.data(), 1, line.size(), stderr);
+  return device;
 }
 
 transfer::Team* team() {
@@ -41,6 +58,7 @@ bool leads() {
 
 void leave_team() {
   if (joined()) joined()->leave();
+  joined().reset();
 }
 
 void let_the_leader_speak() {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/device.h"
 #include "transfer/team.h"
 
 namespace graft::app {
@@ -11,6 +12,9 @@ namespace graft::app {
 // says how many threads each has. Throws UsageError for a command that knows no team, and where this build
 // has no MPI.
 void join_team(const std::string& command);
+// The GPU of this process, where `--device cuda` was asked for and several processes share the machine's;
+// else as asked for. Says how gradients are summed.
+Device own_device(const std::string& asked, Device device);
 // What join_team joined; null where this process is alone.
 transfer::Team* team();
 bool leads();

@@ -203,13 +203,18 @@ void Tune::leave_report(const transfer::RunResult& result, const transfer::repor
 int Tune::follow() {
   common.json.clear();
   common.apply();
-  transfer::tune(options);
+  // In training all stop together; where its scores are taken, the leader is the one to look.
+  transfer::tune(options, [](const transfer::Progress& p) {
+    if (noted_signal() != 0 && p.phase != "train" && p.phase != "evaluate")
+      throw Interrupted{.signal = noted_signal(), .what_was_done = p.phase};
+  });
   return 0;
 }
 
 int Tune::run() {
   options.cache = !no_cache;
   options.compute = compute.take();
+  options.compute.device = own_device(compute.device, options.compute.device);
   options.team = team();
   read_recipe();
   if (!leads()) return follow();
@@ -221,7 +226,7 @@ int Tune::run() {
     Display display;
     options.on_warning = [&](const std::string& what) { display.warn("graft tune: warning: " + what); };
     options.on_plan = [&](const transfer::MemoryPlan& plan) { display.say(transfer::describe(plan)); };
-    result = transfer::tune(options, display.on_progress());
+    result = transfer::tune(options, display.on_progress(team() != nullptr));
   } catch (Interrupted& stop) {
     transfer::report::abandon(folder);
     if (transfer::Checkpoints(folder.file("checkpoints")).any())

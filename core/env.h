@@ -34,6 +34,11 @@ inline std::string cache() {
 inline std::string mpi_plugin() {
   return get("GRAFT_MPI_PLUGIN");
 }
+// GRAFT_NCCL: the file libnccl.so.2, by which several processes sum gradients on their GPUs; unset, it is
+// looked for where the system finds libraries. "none": sums go through the host's memory.
+inline std::string nccl() {
+  return get("GRAFT_NCCL");
+}
 // GRAFT_PARITY: folder of full-size references that tests/parity/torchvision_parity.sh writes; unset, that
 // test is skipped.
 inline std::string parity() {

@@ -12,16 +12,19 @@ Var in_loss_type(const Var& logits) {
 
 }  // namespace
 
-BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
-                            const LeafDone& leaf_done) {
+BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum,
+                            double share) {
   if (!x_.defined()) x_ = Tensor::empty(inputs.shape(), inputs.dtype(), task_.device);
   feed(x_, inputs);
   loss_.feed(targets);
+  if (share_.defined()) feed(share_, Tensor::full({}, share, share_.dtype()));
   const std::vector<Tensor>& results = graph_.run([&] {
     stepper.forget_gradients();
     Var logits = in_loss_type(task_.logits(Var(x_)));
     Var loss = loss_.of(logits);
-    backward(loss, {}, task_.device.is_cuda() ? LeafDone() : leaf_done);
+    if (sum && !share_.defined()) share_ = Tensor::full({}, share, loss.value().dtype(), task_.device);
+    backward(loss, share_, sum ? sum->leaf_done() : LeafDone());
+    if (sum) sum->backward_is_over();
     std::vector<Tensor> out = stepper.gradients();
     out.insert(out.begin(), {loss.value(), logits.value()});
     return out;
@@ -29,11 +32,11 @@ BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Steppe
   return {results[0], results[1], std::span(results).subspan(2)};
 }
 
-BatchResult BatchGraphs::run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
-                             const LeafDone& leaf_done) {
+BatchResult BatchGraphs::run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum,
+                             double share) {
   if (!task_.recordable) graphs_.clear();
   BatchGraph& graph = graphs_.try_emplace(inputs.dim(0), task_, recipe_).first->second;
-  return graph.run(inputs, targets, stepper, leaf_done);
+  return graph.run(inputs, targets, stepper, sum, share);
 }
 
 }  // namespace graft::transfer

@@ -6,6 +6,7 @@
 
 #include "core/step_graph.h"
 #include "transfer/batch_loss.h"
+#include "transfer/gradient_sum.h"
 #include "transfer/stepper.h"
 #include "transfer/train.h"
 
@@ -23,14 +24,14 @@ class BatchGraph {
   BatchGraph(const Task& task, const Recipe& recipe)
       : task_(task), loss_(task, recipe), graph_(task.device) {}
 
-  // Inputs and targets are on the CPU. Valid until the next run. leaf_done is for backward; it is told
-  // nothing where steps are recorded, for it would not hear of them when they are played.
-  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
-                  const LeafDone& leaf_done = {});
+  // Inputs and targets are on the CPU. Valid until the next run. Of a member of a team the gradients are
+  // `share` times those of its loss, and `sum` follows them.
+  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum = nullptr,
+                  double share = 1);
 
  private:
   const Task& task_;
-  Tensor x_;
+  Tensor x_, share_;
   BatchLoss loss_;
   StepGraph graph_;
 };
@@ -40,8 +41,8 @@ class BatchGraph {
 class BatchGraphs {
  public:
   BatchGraphs(const Task& task, const Recipe& recipe) : task_(task), recipe_(recipe) {}
-  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper,
-                  const LeafDone& leaf_done = {});
+  BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum = nullptr,
+                  double share = 1);
   // Call where another set of tensors trains from now on: recordings would go on without them.
   void forget() { graphs_.clear(); }
 

@@ -81,7 +81,7 @@ std::vector<Tensor> compute(nn::Headed& network, const Examples& set, const Feat
                      .items_per_second = static_cast<double>(done) / watch.seconds()});
       }
     }
-    if (team) sum(*team, features);
+    if (team) team->sum(features);
     out.push_back(features);
   }
   return out;

@@ -9,11 +9,14 @@
 extern "C" {
 #endif
 
-#define GRAFT_MPI_VERSION 1
+#define GRAFT_MPI_VERSION 2
 
 typedef struct graft_mpi_functions {
   int version; /* GRAFT_MPI_VERSION; comes first in every version */
   void (*init)(int* rank, int* size);
+  /* Replaces each value by its sum over all processes, whatever else is under way. */
+  void (*sum_f32)(float* values, int64_t count);
+  void (*sum_f64)(double* values, int64_t count);
   /* Starts to replace each value by its sum over all processes; `values` must not be touched before wait().
    * Every process starts the same sums in the same order, and gets the same bits. */
   void (*start_sum_f32)(float* values, int64_t count);

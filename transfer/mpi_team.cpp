@@ -2,12 +2,14 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
 
 #include "core/env.h"
 #include "core/error.h"
+#include "transfer/nccl.h"
 
 namespace graft::transfer {
 namespace {
@@ -35,6 +37,12 @@ std::string plugin_path() {
   return "";
 }
 
+void check_summable(const Tensor& values) {
+  values.require_cpu("team");
+  bool fits = values.is_contiguous() && (values.dtype() == DType::f32 || values.dtype() == DType::f64);
+  GRAFT_CHECK(fits, "team: a sum of ", values, "; a contiguous tensor in f32 or f64 is expected");
+}
+
 }  // namespace
 
 Launch launch() {
@@ -44,7 +52,19 @@ Launch launch() {
   if (out.size == 0) out.size = env::get("PMIX_RANK").empty() ? 1 : number_in({"SLURM_STEP_NUM_TASKS"}, 1);
   out.rank = number_in({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"}, 0);
   out.on_this_machine = number_in({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"}, out.size);
+  out.rank_on_this_machine =
+      number_in({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}, out.rank);
   return out;
+}
+
+Device own_gpu(const Launch& launch, int gpus) {
+  GRAFT_CHECK_AS(UsageError, launch.rank_on_this_machine < gpus, "process ", launch.rank, " is number ",
+                 launch.rank_on_this_machine + 1, " on its machine, which has ", gpus,
+                 gpus == 1 ? " GPU" : " GPUs",
+                 " that graft can use: each process computes on a GPU of its own. Start as many processes as "
+                 "there are GPUs, or use --device cpu; where each process is shown one GPU alone "
+                 "(CUDA_VISIBLE_DEVICES, srun --gpus-per-task=1), say --device cuda:0");
+  return {Device::Type::cuda, launch.rank_on_this_machine};
 }
 
 std::unique_ptr<MpiTeam> MpiTeam::join() {
@@ -64,15 +84,50 @@ std::unique_ptr<MpiTeam> MpiTeam::join() {
   return std::unique_ptr<MpiTeam>(new MpiTeam(*functions()));
 }
 
+void MpiTeam::sum(const Tensor& values) {
+  check_summable(values);
+  if (values.dtype() == DType::f64) {
+    mpi_.sum_f64(values.data<double>(), values.numel());
+  } else {
+    mpi_.sum_f32(values.data<float>(), values.numel());
+  }
+}
+
 void MpiTeam::start_sum(const Tensor& values) {
-  values.require_cpu("team");
-  bool fits = values.is_contiguous() && (values.dtype() == DType::f32 || values.dtype() == DType::f64);
-  GRAFT_CHECK(fits, "team: a sum of ", values, "; a contiguous tensor in f32 or f64 is expected");
+  check_summable(values);
   if (values.dtype() == DType::f64) {
     mpi_.start_sum_f64(values.data<double>(), values.numel());
   } else {
     mpi_.start_sum_f32(values.data<float>(), values.numel());
   }
+}
+
+DeviceSums* MpiTeam::device_sums(Device device) {
+  if (have_looked_) return device_sums_.get();
+  have_looked_ = true;
+  FoundNccl found = find_nccl();
+  Tensor have = Tensor::zeros({size_}, DType::f64);
+  have.data<double>()[rank_] = found.library != nullptr;
+  sum(have);
+  auto all = have.span<double>();
+  auto lacks = std::find(all.begin(), all.end(), 0.0);
+  if (found.library && lacks == all.end()) {
+    device_sums_ = join_nccl(*found.library, *this, device);
+  } else {
+    auto first = lacks - all.begin();
+    why_not_ = first == rank_ ? found.why_not : str("process ", first, " has no NCCL");
+  }
+  return device_sums_.get();
+}
+
+std::string MpiTeam::describe_sums(Device device) {
+  if (DeviceSums* sums = device_sums(device)) return "on the GPUs, by " + sums->name();
+  return "through the host's memory: " + why_not_;
+}
+
+void MpiTeam::leave() {
+  device_sums_.reset();  // as long as all are there
+  mpi_.finalize();
 }
 
 void MpiTeam::broadcast(std::span<std::byte> bytes) {

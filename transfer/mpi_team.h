@@ -11,9 +11,13 @@ namespace graft::transfer {
 // What mpirun (Open MPI's or MPICH's) or srun said in the environment; without them one process.
 struct Launch {
   int rank = 0, size = 1;
-  int on_this_machine = 1;  // of `size`
+  int on_this_machine = 1;       // of `size`
+  int rank_on_this_machine = 0;  // from 0
 };
 Launch launch();
+// Of a machine with so many GPUs the one that this process computes on: one each. Throws UsageError where
+// there are fewer GPUs than processes.
+Device own_gpu(const Launch& launch, int gpus);
 
 // Loads libgraft_mpi.so, which lies beside the program or in ../lib/graft, or is the file that
 // GRAFT_MPI_PLUGIN names. One per process.
@@ -24,13 +28,19 @@ class MpiTeam : public Team {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  void sum(const Tensor& values) override;
   void start_sum(const Tensor& values) override;
   void wait() override { mpi_.wait(); }
+  // By NCCL, where every member has it.
+  DeviceSums* device_sums(Device device) override;
+  // How gradients on this device are summed: "on the GPUs, by NCCL 2.27.3", "through the host's memory: no
+  // libnccl.so.2 was found (...)"
+  std::string describe_sums(Device device);
   void broadcast(std::span<std::byte> bytes) override;
   void barrier() override { mpi_.barrier(); }
 
   // When the work is done; waits for the others.
-  void leave() { mpi_.finalize(); }
+  void leave();
   // Ends every process of the job, with this exit code.
   [[noreturn]] void abort(int code);
 
@@ -38,6 +48,9 @@ class MpiTeam : public Team {
   explicit MpiTeam(const graft_mpi_functions& mpi) : mpi_(mpi) { mpi_.init(&rank_, &size_); }
   const graft_mpi_functions& mpi_;
   int rank_ = 0, size_ = 1;
+  bool have_looked_ = false;  // for what sums on devices
+  std::unique_ptr<DeviceSums> device_sums_;
+  std::string why_not_;  // empty where there is one
 };
 
 }  // namespace graft::transfer

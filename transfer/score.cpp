@@ -79,7 +79,7 @@ Tensor logits_of(nn::Headed& network, const Examples& set, const OnProgress& on_
                    .items_per_second = static_cast<double>(end) / watch.seconds()});
     }
   }
-  if (team) sum(*team, out);
+  if (team) team->sum(out);
   return out;
 }
 

@@ -15,11 +15,6 @@ std::span<std::byte> bytes_of(T* data, size_t count) {
 
 }  // namespace
 
-void sum(Team& team, const Tensor& values) {
-  team.start_sum(values);
-  team.wait();
-}
-
 void broadcast(Team& team, std::span<double> values) {
   team.broadcast(bytes_of(values.data(), values.size()));
 }
@@ -59,7 +54,7 @@ void require_same(Team& team, const std::string& what, const std::string& text) 
   std::string leaders = broadcast(team, text);
   Tensor differs = Tensor::zeros({team.size()}, DType::f64);
   differs.data<double>()[team.rank()] = leaders != text;
-  sum(team, differs);
+  team.sum(differs);
   auto found = differs.span<double>();
   auto first = std::find(found.begin(), found.end(), 1.0);
   if (first == found.end()) return;

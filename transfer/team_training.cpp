@@ -1,30 +1,17 @@
 #include "transfer/team_training.h"
 
-#include "core/error.h"
+#include <algorithm>
+
 #include "core/sha256.h"
 
 namespace graft::transfer {
-namespace {
 
-void require_no_statistics(const std::vector<nn::NamedTensor>& tensors) {
-  for (const nn::NamedTensor& t : tensors) {
-    GRAFT_CHECK_AS(
-        UsageError, !t.buffer, "several processes: ", t.name,
-        " would go by each process's own part of a batch, and not by the batch; freeze the statistics "
-        "of batch norms (freeze_bn=true, and another strategy than scratch), or start one process");
-  }
-}
-
-}  // namespace
-
-void require_divisible(const Task& task, const Plan& plan, const Recipe& recipe) {
-  require_no_statistics(plan.moving);
-  for (const Milestone& milestone : plan.milestones) require_no_statistics(milestone.tensors);
-  bool mixes = recipe.mixup > 0 || recipe.cutmix > 0;
-  GRAFT_CHECK_AS(
-      UsageError, !mixes || !task.class_weights.defined(),
-      "several processes: class weights count a mixed batch's two labels differently, so its parts do "
-      "not add up; leave out class_weights, or mixup and cutmix, or start one process");
+bool statistics_move(const Plan& plan) {
+  auto any = [](const std::vector<nn::NamedTensor>& tensors) {
+    return std::any_of(tensors.begin(), tensors.end(), [](const nn::NamedTensor& t) { return t.buffer; });
+  };
+  return any(plan.moving) || std::any_of(plan.milestones.begin(), plan.milestones.end(),
+                                         [&](const Milestone& m) { return any(m.tensors); });
 }
 
 void require_same_weights(Team& team, const Plan& plan, const std::string& when) {

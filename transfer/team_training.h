@@ -8,9 +8,8 @@
 
 namespace graft::transfer {
 
-// Throws UsageError where the parts of a batch would not add up to the batch: batch norms whose statistics
-// move, class weights on mixed labels.
-void require_divisible(const Task& task, const Plan& plan, const Recipe& recipe);
+// Whether the statistics of any batch norm follow the batches, now or after a milestone.
+bool statistics_move(const Plan& plan);
 // Throws Error, on every member, where what trains is not the same to the bit.
 void require_same_weights(Team& team, const Plan& plan, const std::string& when);
 // The leader's state, or its lack of one.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
+#include "autograd/part_of_batch.h"
 #include "core/sha256.h"
 #include "nn/layers.h"
 #include "nn/optim/schedule.h"
@@ -68,7 +70,8 @@ nn::Schedule schedule_of(const Recipe& recipe) {
 struct OwnPart {
   Tensor inputs;
   Targets targets;
-  double weight = 0;  // its share of what the loss is a mean over; 0: it does not count
+  double weight = 0;   // its share of what the loss is a mean over
+  bool counts = true;  // false: there is no such part, and these are in its place
 };
 
 OwnPart own_part(const Task& task, const Recipe& recipe, uint64_t seed, int epoch,
@@ -84,12 +87,21 @@ OwnPart own_part(const Task& task, const Recipe& recipe, uint64_t seed, int epoc
     Targets targets = whole.targets;
     targets.labels = cut(whole.targets.labels);
     targets.partners = cut(whole.targets.partners);
-    return {cut(whole.inputs), targets, counts ? weight_of(targets.labels, task.class_weights) : 0};
+    double weight = weight_of(targets.labels, task.class_weights);
+    // Labels and partners are the same ones in the whole batch, but not in a part, where class weights make
+    // two means over different weights of them.
+    if (task.class_weights.defined() && team) {
+      double rest =
+          targets.rest.to(DType::f64).item() * weight_of(targets.partners, task.class_weights) / weight;
+      targets.rest = Tensor::full({}, rest, targets.rest.dtype());
+    }
+    return {cut(whole.inputs), targets, counts ? weight : 0, counts};
   }
-  if (part.size() == count) return {task.inputs(batch, epoch), truth, weight_of(truth, task.class_weights)};
+  if (counts && part.size() == count)
+    return {task.inputs(batch, epoch), truth, weight_of(truth, task.class_weights), true};
   auto which = std::span(batch).subspan(static_cast<size_t>(part.begin), static_cast<size_t>(part.size()));
   Tensor labels = task.labels(which);
-  return {task.inputs(which, epoch), labels, counts ? weight_of(labels, task.class_weights) : 0};
+  return {task.inputs(which, epoch), labels, counts ? weight_of(labels, task.class_weights) : 0, counts};
 }
 
 // Running means over one epoch.
@@ -139,7 +151,7 @@ class Training {
         graphs_(task, recipe),
         schedule_(schedule_of(recipe)) {
     if (team()) {
-      require_divisible(task, plan, recipe);
+      statistics_move_ = transfer::statistics_move(plan);
       sum_ = std::make_unique<GradientSum>(*team(), stepper_.parameters());
     }
     if (recipe.ema > 0) averaged_ = std::make_unique<Averaged>(plan, recipe.ema);
@@ -217,6 +229,7 @@ class Training {
     while (step_ < first + steps_per_epoch_) {
       auto begin = static_cast<size_t>(step_ - first) * accumulated();
       take_step(epoch, std::span(batches).subspan(begin, std::min(accumulated(), batches.size() - begin)));
+      if (notice_ != 0) stop_together();
       bool last = step_ == first + steps_per_epoch_;
       if (hooks_.checkpoints && !last && hooks_.checkpoints->due(step_, false)) save();
       if (on_progress_) {
@@ -236,6 +249,12 @@ class Training {
     or_save([&] { finish_epoch(epoch); });
     if (team()) require_same_weights(*team(), plan_, str("after epoch ", epoch));
     if (hooks_.checkpoints && hooks_.checkpoints->due(step_, true)) save();
+  }
+
+  void stop_together() {
+    if (hooks_.checkpoints && step_ > saved_at_) save();
+    team()->barrier();
+    team()->heed(notice_, str("training, step ", step_, " of ", steps_per_epoch_ * recipe_.epochs));
   }
 
   void finish_epoch(int epoch) {
@@ -277,29 +296,36 @@ class Training {
     for (size_t i = 0; i < batches.size(); ++i) {
       OwnPart own = own_part(task_, recipe_, seed_, epoch, batches[i], truths[i], team());
       double share = own.weight / weight;
-      if (sum_) sum_->begin(share, i + 1 == batches.size());
-      BatchResult result =
-          graphs_.run(own.inputs, own.targets, stepper_, sum_ ? sum_->leaf_done() : LeafDone());
+      if (sum_) sum_->begin(own.weight > 0, i + 1 == batches.size());
+      std::optional<PartOfBatch> part;
+      if (statistics_move_) part.emplace(*team(), own.counts), graphs_.forget();
+      BatchResult result = graphs_.run(own.inputs, own.targets, stepper_, sum_.get(), share);
+      if (sum_) sum_->add(result.gradients);  // before anybody waits for the device
       if (own.weight > 0 || !team()) {
         loss += share * result.loss.to(kCpu).item();
         right += count_right(result.logits, own.targets.main_labels());
       }
-      if (sum_) {
-        sum_->add(result.gradients);
-      } else if (batches.size() == 1) {
+      if (!sum_ && batches.size() == 1) {
         gradients = result.gradients;
-      } else {
+      } else if (!sum_) {
         add_share(sums, result.gradients, share);
         gradients = sums;
       }
     }
     if (sum_) {
-      Tensor figures = Tensor::from(std::vector<double>{loss, static_cast<double>(right)}, {2});
+      int64_t own_place = 2 + team()->rank();
+      Tensor figures = Tensor::zeros({2 + team()->size()}, DType::f64);
+      figures.data<double>()[0] = loss;
+      figures.data<double>()[1] = static_cast<double>(right);
+      if (team()->notice) figures.data<double>()[own_place] = team()->notice();
       team()->start_sum(figures);
       sums = sum_->take();
       gradients = sums;
       loss = figures.data<double>()[0];
       right = static_cast<int64_t>(figures.data<double>()[1]);
+      auto notices = figures.span<double>().subspan(2);
+      auto first = std::find_if(notices.begin(), notices.end(), [](double n) { return n != 0; });
+      notice_ = first == notices.end() ? 0 : static_cast<int>(*first);
     }
     GRAFT_CHECK(std::isfinite(loss), "training: the loss is ", loss, " in epoch ", epoch, ", step ",
                 step_ + 1, stepper_.first_not_finite(), explain(), "; a lower learning rate than ",
@@ -390,10 +416,11 @@ class Training {
   const Hooks& hooks_;
   const OnProgress& on_progress_;
   Stepper stepper_;
+  std::unique_ptr<GradientSum> sum_;  // with a team; longer than the graphs, which set its marks
   BatchGraphs graphs_;
   nn::Schedule schedule_;
-  std::unique_ptr<GradientSum> sum_;    // with a team
   std::unique_ptr<Averaged> averaged_;  // with ema
+  bool statistics_move_ = false;        // with a team, whose members meet in each batch norm
   std::vector<nn::Dropout*> dropouts_;
   int64_t steps_per_epoch_ = 0;
 
@@ -403,6 +430,7 @@ class Training {
   Means means_;
   int64_t step_ = 0;
   int64_t saved_at_ = -1;
+  int notice_ = 0;             // Team::notice, of any member
   double seconds_before_ = 0;  // of the runs that this one goes on from
   Stopwatch watch_;
 };

@@ -70,7 +70,7 @@ struct Trained {
 // was stopped and went on. Biases and norms (tensors of rank 1) do not decay unless their group says how
 // much. Throws Error, naming epoch, step and tensor, as soon as a loss or gradient is not finite; the weights
 // are then those before that step, and no state is kept of it. With a team the bits depend on how many train,
-// for sums are rounded in another order; statistics of batch norms must be frozen (UsageError).
+// for sums are rounded in another order; batch norms whose statistics move take those of the whole batch.
 Trained train(const Task& task, const Plan& plan, const Recipe& recipe, uint64_t seed,
               const Hooks& hooks = {}, const OnProgress& on_progress = {});
 
