@@ -10,43 +10,60 @@
 namespace graft {
 namespace detail {
 
+// How a value was computed. It holds neither that value nor those it was computed from: what an op needs of
+// them on the way back its closure keeps, and the rest is freed with the last Var that holds it.
+struct Step {
+  const char* op;
+  Shape shape;         // of the value
+  uint64_t order = 0;  // newer steps have higher numbers: a topological order without a search
+  BackwardFn backward;
+
+  // One of the pointers is set where the input needs a gradient, none elsewhere.
+  struct Input {
+    std::shared_ptr<Step> step;
+    std::shared_ptr<Node> leaf;
+  };
+  std::vector<Input> inputs;
+  std::shared_ptr<Step> next_to_free;
+
+  ~Step();
+};
+
 struct Node {
   Tensor value;
   Tensor grad;  // leaves only
   bool needs_grad = false;
   const char* op = "leaf";
-  uint64_t order = 0;  // newer nodes have higher numbers: a topological order without a search
-  std::vector<std::shared_ptr<Node>> inputs;
-  BackwardFn backward;
-  std::shared_ptr<Node> next_to_free;
-
-  // A chain of a million nodes must not be freed by recursion: those that nobody else holds wait in a list,
-  // to be taken apart one by one. The list runs through the nodes, for there may be no memory for another.
-  ~Node() {
-    std::shared_ptr<Node> list;
-    auto queue_inputs = [&list](Node& of) {
-      for (std::shared_ptr<Node>& input : of.inputs) {
-        std::shared_ptr<Node> node = std::move(input);
-        if (node.use_count() != 1) continue;
-        node->next_to_free = std::move(list);
-        list = std::move(node);
-      }
-      of.inputs.clear();
-    };
-    queue_inputs(*this);
-    while (list) {
-      std::shared_ptr<Node> node = std::move(list);
-      list = std::move(node->next_to_free);
-      queue_inputs(*node);
-    }
-  }
+  std::shared_ptr<Step> step;  // null: a leaf
 };
+
+// A chain of a million steps must not be freed by recursion: those that nobody else holds wait in a list, to
+// be taken apart one by one. The list runs through the steps, for there may be no memory for another.
+Step::~Step() {
+  std::shared_ptr<Step> list;
+  auto queue_inputs = [&list](Step& of) {
+    for (Input& input : of.inputs) {
+      std::shared_ptr<Step> step = std::move(input.step);
+      if (!step || step.use_count() != 1) continue;
+      step->next_to_free = std::move(list);
+      list = std::move(step);
+    }
+    of.inputs.clear();
+  };
+  queue_inputs(*this);
+  while (list) {
+    std::shared_ptr<Step> step = std::move(list);
+    list = std::move(step->next_to_free);
+    queue_inputs(*step);
+  }
+}
 
 }  // namespace detail
 
 namespace {
 
 using detail::Node;
+using detail::Step;
 
 thread_local int no_grad_depth = 0;
 std::atomic<uint64_t> next_order{1};
@@ -59,21 +76,16 @@ Tensor sum(const Tensor& a, const Tensor& b) {
 }
 
 // How many gradients each leaf will get when the tape is walked back from `last`.
-std::unordered_map<Node*, int64_t> count_gradients_of_leaves(Node* last) {
+std::unordered_map<Node*, int64_t> count_gradients_of_leaves(Step* last) {
   std::unordered_map<Node*, int64_t> counts;
-  std::unordered_set<Node*> seen{last};
-  std::vector<Node*> to_visit{last};
-  if (!last->backward) ++counts[last];
+  std::unordered_set<Step*> seen{last};
+  std::vector<Step*> to_visit{last};
   while (!to_visit.empty()) {
-    Node* node = to_visit.back();
+    Step* step = to_visit.back();
     to_visit.pop_back();
-    for (const std::shared_ptr<Node>& input : node->inputs) {
-      if (!input || !input->needs_grad) continue;
-      if (!input->backward) {
-        ++counts[input.get()];
-      } else if (seen.insert(input.get()).second) {
-        to_visit.push_back(input.get());
-      }
+    for (const Step::Input& input : step->inputs) {
+      if (input.leaf && input.leaf->needs_grad) ++counts[input.leaf.get()];
+      if (input.step && seen.insert(input.step.get()).second) to_visit.push_back(input.step.get());
     }
   }
   return counts;
@@ -98,13 +110,13 @@ bool Var::needs_grad() const {
 }
 
 void Var::set_requires_grad(bool requires_grad) const {
-  GRAFT_CHECK(defined() && !node_->backward, "set_requires_grad: only on a leaf");
+  GRAFT_CHECK(defined() && !node_->step, "set_requires_grad: only on a leaf");
   node_->needs_grad = requires_grad;
   if (!requires_grad) node_->grad = {};
 }
 
 void Var::set_value(Tensor value) const {
-  GRAFT_CHECK(defined() && !node_->backward, "set_value: only on a leaf");
+  GRAFT_CHECK(defined() && !node_->step, "set_value: only on a leaf");
   node_->value = std::move(value);
 }
 
@@ -130,10 +142,20 @@ Var record(const char* op, Tensor out, std::vector<Var> inputs, BackwardFn backw
   bool needed = false;
   for (const Var& input : inputs) needed = needed || input.needs_grad();
   if (!needed || NoGrad::active()) return result;
+  auto step = std::make_shared<Step>();
+  step->op = op;
+  step->shape = result.shape();
+  step->order = next_order.fetch_add(1, std::memory_order_relaxed);
+  step->backward = std::move(backward);
+  for (const Var& input : inputs) {
+    const std::shared_ptr<Node>& node = input.node_;
+    bool is_leaf = node && !node->step;
+    step->inputs.push_back(!input.needs_grad() ? Step::Input{}
+                           : is_leaf           ? Step::Input{nullptr, node}
+                                               : Step::Input{node->step, nullptr});
+  }
   result.node_->needs_grad = true;
-  result.node_->order = next_order.fetch_add(1, std::memory_order_relaxed);
-  result.node_->backward = std::move(backward);
-  for (Var& input : inputs) result.node_->inputs.push_back(std::move(input.node_));
+  result.node_->step = std::move(step);
   return result;
 }
 
@@ -156,53 +178,57 @@ void backward(const Var& loss, const Tensor& dy, const LeafDone& leaf_done) {
               seed, " for a value of ", loss.value());
 
   auto older = [](const auto& a, const auto& b) { return a->order < b->order; };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(older)> ready(
+  std::priority_queue<std::shared_ptr<Step>, std::vector<std::shared_ptr<Step>>, decltype(older)> ready(
       older);
-  std::unordered_map<Node*, Tensor> pending;  // gradients of nodes not yet reached
+  std::unordered_map<Step*, Tensor> pending;  // gradients of values whose steps are not yet reached
   std::unordered_map<Node*, int64_t> to_come;
-  if (leaf_done) to_come = count_gradients_of_leaves(loss.node_.get());
 
-  auto deliver = [&](const std::shared_ptr<Node>& node, const Tensor& grad) {
-    if (!node->backward) {
-      node->grad = node->grad.defined() ? sum(node->grad, grad) : grad;
-      if (leaf_done && --to_come[node.get()] == 0) {
-        Var leaf;
-        leaf.node_ = node;
-        leaf_done(leaf);
-      }
-      return;
+  auto deliver_to_leaf = [&](const std::shared_ptr<Node>& node, const Tensor& grad) {
+    node->grad = node->grad.defined() ? sum(node->grad, grad) : grad;
+    if (leaf_done && --to_come[node.get()] == 0) {
+      Var leaf;
+      leaf.node_ = node;
+      leaf_done(leaf);
     }
-    auto [at, first] = pending.try_emplace(node.get(), grad);
+  };
+  auto deliver = [&](const std::shared_ptr<Step>& step, const Tensor& grad) {
+    auto [at, first] = pending.try_emplace(step.get(), grad);
     if (first) {
-      ready.push(node);
+      ready.push(step);
     } else {
       at->second = sum(at->second, grad);
     }
   };
 
-  deliver(loss.node_, seed.contiguous());
+  if (const std::shared_ptr<Node>& end = loss.node_; end->step) {
+    if (leaf_done) to_come = count_gradients_of_leaves(end->step.get());
+    deliver(end->step, seed.contiguous());
+  } else {
+    to_come[end.get()] = 1;
+    deliver_to_leaf(end, seed.contiguous());
+  }
   while (!ready.empty()) {
-    std::shared_ptr<Node> node = ready.top();
+    std::shared_ptr<Step> step = ready.top();
     ready.pop();
-    auto entry = pending.extract(node.get());
-    Grads grads = node->backward(entry.mapped());
-    GRAFT_CHECK(grads.size() == node->inputs.size(), node->op, ": backward gave ", grads.size(),
-                " gradients for ", node->inputs.size(), " inputs");
+    auto entry = pending.extract(step.get());
+    Grads grads = step->backward(entry.mapped());
+    GRAFT_CHECK(grads.size() == step->inputs.size(), step->op, ": backward gave ", grads.size(),
+                " gradients for ", step->inputs.size(), " inputs");
     for (size_t i = 0; i < grads.size(); ++i) {
-      const auto& input = node->inputs[i];
-      if (!input || !input->needs_grad) continue;
-      GRAFT_CHECK(grads[i].defined(), node->op, ": backward gave no gradient for input ", i,
+      const Step::Input& input = step->inputs[i];
+      if (!input.step && !(input.leaf && input.leaf->needs_grad)) continue;
+      GRAFT_CHECK(grads[i].defined(), step->op, ": backward gave no gradient for input ", i,
                   ", which needs one");
-      GRAFT_CHECK(grads[i].shape() == input->value.shape(), node->op, ": gradient ", grads[i].shape(),
-                  " of input ", i, " with shape ", input->value.shape());
-      deliver(input, grads[i]);
+      const Shape& shape = input.leaf ? input.leaf->value.shape() : input.step->shape;
+      GRAFT_CHECK(grads[i].shape() == shape, step->op, ": gradient ", grads[i].shape(), " of input ", i,
+                  " with shape ", shape);
+      input.leaf ? deliver_to_leaf(input.leaf, grads[i]) : deliver(input.step, grads[i]);
     }
-    // Frees what the op kept. The node stays a non-leaf, so a second backward through it is an error, not a
-    // silence.
-    node->backward = [op = node->op](const Tensor&) -> Grads {
+    // Frees what the op kept. The step stays one, so a second backward through it is an error, not a silence.
+    step->backward = [op = step->op](const Tensor&) -> Grads {
       fail(op, ": backward a second time through a tape that is already freed");
     };
-    node->inputs.clear();
+    step->inputs.clear();
   }
 }
 
