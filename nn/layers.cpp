@@ -15,10 +15,15 @@ Var as_input(const Parameter& parameter, const Var& x) {
   return rounded_to(parameter, x.value().dtype());
 }
 
+// What a layer computes with in place of its weight; undefined where its adapter works on the output.
+Var weight_for(const Parameter& weight, const Adapter* adapter, const Var& x) {
+  DType dtype = x.value().dtype();
+  return rounded_to(adapter ? adapter->moved_weight(weight.var, dtype) : weight.var, dtype);
+}
+
 }  // namespace
 
-Var rounded_to(const Parameter& parameter, DType dtype) {
-  const Var& p = parameter.var;
+Var rounded_to(const Var& p, DType dtype) {
   bool rounds = p && p.value().dtype() == DType::f32 && dtype == DType::bf16;
   return rounds ? cast(p, DType::bf16) : p;
 }
@@ -37,9 +42,14 @@ void Conv2d::parts(Parts& p) {
   if (adapter) p("adapter", *adapter);
 }
 
+Var Conv2d::weight_on(const Var& x) const {
+  return weight_for(weight, adapter.get(), x);
+}
+
 Var Conv2d::forward(const Var& x) const {
-  Var y = conv2d(x, as_input(weight, x), as_input(bias, x), how);
-  return seen(adapter ? adapter->adapt(x, y) : y);
+  Var w = weight_on(x);
+  Var y = conv2d(x, w ? w : as_input(weight, x), as_input(bias, x), how);
+  return seen(w ? y : adapter->adapt(x, y));
 }
 
 Linear::Linear(const Config& config, DType dtype)
@@ -52,18 +62,23 @@ void Linear::parts(Parts& p) {
   if (adapter) p("adapter", *adapter);
 }
 
+Var Linear::weight_on(const Var& x) const {
+  return weight_for(weight, adapter.get(), x);
+}
+
 Var Linear::forward(const Var& x) const {
-  Var y = linear(x, as_input(weight, x), as_input(bias, x));
-  return seen(adapter ? adapter->adapt(x, y) : y);
+  return forward(x, Activation::none);
 }
 
 Var Linear::forward(const Var& x, Activation activation, const Var& residual) const {
-  // An observer is shown the linear map itself, and an adapter works on it.
-  if (adapter || (is_observed() && (activation != Activation::none || residual))) {
-    Var y = forward(x);
-    return activate(residual ? add(y, residual) : y, activation);
-  }
-  return seen(linear_act(x, as_input(weight, x), as_input(bias, x), activation, residual));
+  Var w = weight_on(x);
+  bool one_pass = activation == Activation::none && !residual;
+  // An observer is shown the linear map itself, and an adapter may work on it.
+  if (w && (one_pass || !is_observed()))
+    return seen(linear_act(x, w, as_input(bias, x), activation, residual));
+  Var y = linear(x, w ? w : as_input(weight, x), as_input(bias, x));
+  y = seen(w ? y : adapter->adapt(x, y));
+  return activate(residual ? add(y, residual) : y, activation);
 }
 
 void Linear::init(const Init& init, const std::string& name) {
@@ -150,32 +165,35 @@ Var activate(const Var& x, Activation activation) {
 
 namespace {
 
-bool nothing_needs_grad(std::initializer_list<Var> vars) {
+// Does nothing ask for a gradient of the convolution's result or of these? An adapter does, by itself.
+bool is_fixed(const Conv2d& conv, std::initializer_list<Var> others) {
   if (NoGrad::active()) return true;
-  return std::none_of(vars.begin(), vars.end(), [](const Var& v) { return v.needs_grad(); });
+  return !conv.adapter && !conv.weight.var.needs_grad() && !conv.bias.var.needs_grad() &&
+         std::none_of(others.begin(), others.end(), [](const Var& v) { return v.needs_grad(); });
 }
 
 }  // namespace
 
 Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x, const Var& residual) {
-  if (!conv.adapter && bn.keeps_statistics() &&
-      nothing_needs_grad({x, conv.weight.var, bn.weight.var, bn.bias.var, residual})) {
-    auto [scale, shift] = bn.scale_and_shift();
-    if (conv.bias.var) {
-      Tensor moved = scale.empty_like();
-      kernels::multiply(scale, conv.bias.var.value().contiguous(), moved);
-      kernels::add(shift, moved, shift);
+  if (bn.keeps_statistics() && is_fixed(conv, {x, bn.weight.var, bn.bias.var, residual})) {
+    if (Var weight = conv.weight_on(x)) {
+      auto [scale, shift] = bn.scale_and_shift();
+      if (conv.bias.var) {
+        Tensor moved = scale.empty_like();
+        kernels::multiply(scale, conv.bias.var.value().contiguous(), moved);
+        kernels::add(shift, moved, shift);
+      }
+      return conv2d_affine(x, weight, conv.how, scale, shift, residual, activation);
     }
-    return conv2d_affine(x, as_input(conv.weight, x), conv.how, scale, shift, residual, activation);
   }
   return bn.forward(conv.forward(x), activation, residual);
 }
 
 Var conv_act(const Conv2d& conv, Activation activation, const Var& x) {
-  if (conv.adapter || !nothing_needs_grad({x, conv.weight.var, conv.bias.var}))
-    return activate(conv.forward(x), activation);
+  Var weight = is_fixed(conv, {x}) ? conv.weight_on(x) : Var();
+  if (!weight) return activate(conv.forward(x), activation);
   Tensor shift = conv.bias.var ? conv.bias.var.value() : Tensor();
-  return conv2d_affine(x, as_input(conv.weight, x), conv.how, {}, shift, {}, activation);
+  return conv2d_affine(x, weight, conv.how, {}, shift, {}, activation);
 }
 
 ConvBn::ConvBn(Conv2d::Config config, Activation a, DType dtype)

@@ -14,14 +14,22 @@
 namespace graft::nn {
 
 // The parameter as an input of `dtype` needs it: a bf16 copy where that is bf16 and the parameter f32.
-Var rounded_to(const Parameter& parameter, DType dtype);
+Var rounded_to(const Var& parameter, DType dtype);
+inline Var rounded_to(const Parameter& parameter, DType dtype) {
+  return rounded_to(parameter.var, dtype);
+}
 
 // What is trained beside a layer that stays as it is; nn/adapters.h has the kinds. A layer that has one
-// computes adapt(x, layer(x)).
+// computes adapt(x, layer(x)), or with moved_weight in place of its weight where that is defined.
 class Adapter : public Module {
  public:
   // The layer's input and output -> what takes the output's place, of the same shape.
   virtual Var adapt(const Var& x, const Var& y) = 0;
+  // A weight with which the layer computes what adapt() would make of its output, from inputs of `dtype`.
+  // Undefined where there is none, or where adapt() costs less.
+  virtual Var moved_weight([[maybe_unused]] const Var& weight, [[maybe_unused]] DType dtype) const {
+    return {};
+  }
 };
 
 // x [N, H, W, in] -> [N, OH, OW, out]. weight: [out, size, size, in / groups].
@@ -35,6 +43,8 @@ class Conv2d : public Module {
   explicit Conv2d(const Config& config, DType dtype = DType::f32);
   void parts(Parts& p) override;
   Var forward(const Var& x) const;
+  // What forward(x) computes with, in x's type; undefined where an adapter works on its output.
+  Var weight_on(const Var& x) const;
 
   Parameter weight, bias;
   graft::Conv2d how;
@@ -53,9 +63,11 @@ class Linear : public Module {
   Linear(int64_t in, int64_t out, DType dtype = DType::f32) : Linear(Config{in, out}, dtype) {}
   void parts(Parts& p) override;
   Var forward(const Var& x) const;
-  // activation(forward(x) + residual) in one pass where there is no adapter; residual is like the result, or
-  // undefined.
+  // activation(forward(x) + residual) in one pass where no adapter works on the output; residual is like the
+  // result, or undefined.
   Var forward(const Var& x, Activation activation, const Var& residual = {}) const;
+  // What forward(x) computes with, in x's type; undefined where an adapter works on its output.
+  Var weight_on(const Var& x) const;
   // PyTorch's start: weight and bias uniform within 1 / sqrt(in).
   void init(const Init& init, const std::string& name);
 

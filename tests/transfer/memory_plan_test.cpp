@@ -134,9 +134,13 @@ TEST_CASE("what does not fit is refused before step 1, with what would fit") {
   options.recipe.batch = 32;
   int64_t steps = 0;
   options.hooks.after_step = [&](int64_t) { ++steps; };
+  options.recipe.batch = 12;
+  int64_t enough = run_small(options).memory_plan.peak;
+  options.recipe.batch = 32;
   int64_t needed = run_small(options).memory_plan.peak;
+  REQUIRE(enough < needed);
   steps = 0;
-  options.memory_limit = needed * 2 / 3;
+  options.memory_limit = enough;
   try {
     run_small(options);
     FAIL("the plan does not fit");
