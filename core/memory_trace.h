@@ -22,6 +22,8 @@ class MemoryTrace {
   MemoryTrace(const MemoryTrace&) = delete;
   MemoryTrace& operator=(const MemoryTrace&) = delete;
 
+  // How many moments there were so far.
+  size_t count() const { return moments_.size(); }
   // The moments so far, and what is held now as the last one.
   std::vector<Moment> moments();
   // Called by this thread around the making of a tensor.

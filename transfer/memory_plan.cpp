@@ -54,6 +54,10 @@ int64_t optimizer_copies(const Recipe& recipe) {
   return 2;
 }
 
+void add(MemoryPlan& plan, const char* name, int64_t bytes) {
+  if (bytes > 0) plan.parts.push_back({name, bytes});
+}
+
 std::string amount(int64_t bytes) {
   return bytes_text(static_cast<double>(bytes));
 }
@@ -71,18 +75,18 @@ int64_t MemoryPlanner::Pair::scratch(size_t moment) const {
                   of_large[moment].most - of_large[moment].held);
 }
 
-size_t MemoryPlanner::Pair::highest(int64_t batch) const {
-  size_t best = 0;
+size_t MemoryPlanner::Pair::highest(int64_t batch, size_t moments) const {
+  size_t best = 0, end = moments > 0 ? std::min(moments, of_small.size()) : of_small.size();
   int64_t most = -1;
-  for (size_t i = 0; i < of_small.size(); ++i) {
+  for (size_t i = 0; i < end; ++i) {
     int64_t here = held(i, batch) + scratch(i);
     if (here > most) most = here, best = i;
   }
   return best;
 }
 
-int64_t MemoryPlanner::Pair::peak(int64_t batch) const {
-  size_t moment = highest(batch);
+int64_t MemoryPlanner::Pair::peak(int64_t batch, size_t moments) const {
+  size_t moment = highest(batch, moments);
   return held(moment, batch) + scratch(moment);
 }
 
@@ -113,16 +117,6 @@ MemoryPlanner::MemoryPlanner(const Task& task, const Plan& plan, const Recipe& r
     longest_ = std::max_element(task.lengths.begin(), task.lengths.end()) - task.lengths.begin();
 
   AsBefore as_before(task, plan);
-  int64_t kept_small = 0, kept_large = 0;
-  auto try_sizes = [&](int64_t small, int64_t large) {
-    training_ = pair_of(small, large, [&](int64_t n) {
-      Run run = train_on(n);
-      (n == small ? kept_small : kept_large) = run.kept;
-      return run.moments;
-    });
-    kept_a_sample_ = static_cast<double>(kept_large - kept_small) / static_cast<double>(large - small);
-    kept_always_ = static_cast<double>(kept_small) - kept_a_sample_ * static_cast<double>(small);
-  };
   // Batch norms want more than one sample.
   if (recipe.batch == 1) {
     try_sizes(1, 2);
@@ -132,35 +126,60 @@ MemoryPlanner::MemoryPlanner(const Task& task, const Plan& plan, const Recipe& r
   // Kernels take less for themselves where they have little to do: a quarter of the batch shows more.
   int64_t quarter = std::min<int64_t>(recipe.batch_auto ? 16 : recipe.batch / 4, 16);
   if (quarter > 3) try_sizes(quarter / 2, quarter);
+  // Beside a small network that is much, and the whole batch is soon tried.
+  constexpr int64_t kSmall = 64 << 20;
+  int64_t whole = largest_batch_of(recipe.batch_auto ? 256 : recipe.batch);
+  if (whole > 3 && whole > quarter && training_.peak(whole) <= kSmall) try_sizes(whole / 2, whole);
   sample_bytes_ = [&] {
     std::vector<int64_t> one{longest_};
     return task.inputs(one, 1).bytes();
   }();
-  scoring_ = pair_of(1, 2, [&](int64_t n) {
+  auto watch_scoring = [&](int64_t n) {
     MemoryTrace trace(task.device);
     score(n);
     return trace.moments();
-  });
+  };
+  scoring_ = pair_of(1, 2, watch_scoring);
+  if (score_batch > 2 && scoring_.peak(score_batch) <= kSmall)
+    scoring_ = pair_of(score_batch / 2, score_batch, watch_scoring);
   seconds_ = watch.seconds();
+}
+
+void MemoryPlanner::try_sizes(int64_t small, int64_t large) {
+  int64_t kept_small = 0;
+  training_ = pair_of(small, large, [&](int64_t n) {
+    Run run = train_on(n);
+    if (n == small) kept_small = run.kept;
+    Moments moments = std::move(run.moments);
+    of_large_ = std::move(run);
+    return moments;
+  });
+  kept_a_sample_ = static_cast<double>(of_large_.kept - kept_small) / static_cast<double>(large - small);
+  kept_always_ = static_cast<double>(kept_small) - kept_a_sample_ * static_cast<double>(small);
 }
 
 MemoryPlanner::Run MemoryPlanner::train_on(int64_t batch) const {
   Stepper stepper(plan_, recipe_);
   Run run;
   Task watched = task_;
+  const MemoryTrace* here = nullptr;
   watched.logits = [&](const Var& x) {
     int64_t before = memory_use(task_.device).current;
     Var out = task_.logits(x);
     run.kept = memory_use(task_.device).current - before;
+    run.forward_moments = here->count();
     return out;
   };
   BatchGraphs graphs(watched, recipe_);
   std::vector<int64_t> which(static_cast<size_t>(batch), longest_);
   {
     MemoryTrace trace(task_.device);
+    here = &trace;
     auto [inputs, targets] =
         mixed_batch(task_.inputs(which, 1), task_.labels(which), recipe_, 0, 1, longest_);
-    graphs.run(inputs, targets, stepper);
+    run.read_moments = trace.count();
+    graphs.run(inputs, targets, stepper,
+               [&](const Var& leaf) { run.gradients.emplace_back(trace.count(), leaf.grad().bytes()); });
     stepper.forget_gradients();
     inputs = {};
     run.moments = trace.moments();
@@ -195,15 +214,25 @@ int64_t MemoryPlanner::left_of_graphs(int64_t batch) const {
   return training_.left(last == 1 && batch > 1 ? batch + 1 : last);
 }
 
-int64_t MemoryPlanner::peak(int64_t batch, bool* in_scoring) const {
+int64_t MemoryPlanner::peak(int64_t batch, At* at) const {
   batch = std::clamp<int64_t>(batch, 1, std::max<int64_t>(1, task_.count));  // there are no more
   int64_t largest = largest_batch_of(batch), others = recipe_.epochs > 1 ? left_of_graphs(batch) : 0;
-  int64_t train = training_.peak(largest) + others + sums_;
   int64_t input = sample_bytes_ * largest;
-  if (recipe_.clip_norm > 0) train = std::max(train, training_.left(largest) + input + others + trainable_);
-  int64_t score = training_.left(batch) + left_of_graphs(batch) + scoring_.peak(score_batch_);
-  if (in_scoring) *in_scoring = score > train;
-  return there_ + std::max(lasting() + std::max(train, score), compared_);
+  At highest = At::training;
+  int64_t most = lasting() + training_.peak(largest) + others + sums_;
+  auto offer = [&](At place, int64_t bytes) {
+    if (bytes > most) most = bytes, highest = place;
+  };
+  // While a batch is read, a trunk that runs for it included, what the step before left is still there.
+  int64_t reading = training_.peak(largest, of_large_.read_moments);
+  if (training_.of_small.size() > 2)
+    offer(At::reading, lasting() + training_.left(largest) + reading + others + sums_);
+  if (recipe_.clip_norm > 0)
+    offer(At::clipping, lasting() + training_.left(largest) + input + others + trainable_);
+  offer(At::scoring, lasting() + training_.left(batch) + left_of_graphs(batch) + scoring_.peak(score_batch_));
+  offer(At::comparing, compared_);
+  if (at) *at = highest;
+  return there_ + most;
 }
 
 int64_t MemoryPlanner::largest_that_fits(int64_t room) const {
@@ -230,40 +259,62 @@ int64_t MemoryPlanner::power_that_fits(int64_t room) const {
   return best;
 }
 
+// What a step of such a batch holds at its highest moment.
+void MemoryPlanner::add_parts_of_step(int64_t batch, MemoryPlan& plan) const {
+  size_t moment = training_.highest(batch);
+  int64_t inputs = 2 * sample_bytes_ * batch,
+          rest = std::max<int64_t>(0, training_.held(moment, batch) - inputs);
+  // Of another course for another size only the peaks are known.
+  bool followed = training_.of_small.size() > 2;
+  int64_t gradients = 0;
+  for (auto& [before, bytes] : of_large_.gradients) gradients += followed && before <= moment ? bytes : 0;
+  gradients = std::min(gradients, rest);
+  auto kept = static_cast<int64_t>(kept_always_ + kept_a_sample_ * static_cast<double>(batch));
+  kept = std::clamp<int64_t>(kept, 0, rest - gradients);
+  const char* others = !followed                            ? "values and gradients in between"
+                       : moment < of_large_.forward_moments ? "values in between"
+                                                            : "gradients of values in between";
+  add(plan, "batch", training_.held(moment, batch) - rest);
+  add(plan, "activations for the backward pass", kept);
+  add(plan, "gradients of parameters", gradients);
+  add(plan, others, rest - gradients - kept);
+  add(plan, "workspace of kernels", training_.scratch(moment));
+}
+
 MemoryPlan MemoryPlanner::plan(int64_t batch, int64_t room) const {
   MemoryPlan out;
-  bool in_scoring = false;
+  At at = At::training;
   out.batch = batch;
   out.room = room;
-  out.peak = peak(batch, &in_scoring);
+  out.peak = peak(batch, &at);
   out.largest_batch = largest_that_fits(room);
-  out.peak_is_in = in_scoring ? "scoring" : "training";
+  out.peak_is_in = at == At::scoring ? "scoring" : "training";
   out.seconds = seconds_;
-  int64_t largest = largest_batch_of(batch);
-  size_t moment = training_.highest(largest);
-  int64_t inputs = 2 * sample_bytes_ * largest, held = training_.held(moment, largest);
-  auto kept = static_cast<int64_t>(kept_always_ + kept_a_sample_ * static_cast<double>(largest));
-  kept = std::clamp<int64_t>(kept, 0, std::max<int64_t>(0, held - inputs));
-  int64_t weights = frozen_ + moving_;
-  auto add = [&](const char* name, int64_t bytes) {
-    if (bytes > 0) out.parts.push_back({name, bytes});
-  };
-  add("weights, frozen", frozen_);
-  add("weights, trainable", moving_);
-  add("copies for the certificate", task_.device.is_cuda() ? 0 : weights);
-  add("data and others", there_ - weights * (task_.device.is_cuda() ? 1 : 2));
-  add("optimizer", optimizer_);
-  add("moving average", average_);
-  add("best epoch", best_);
-  add("starts of L2-SP", starts_);
-  add("batch", inputs);
-  add("activations for the backward pass", kept);
-  add("gradients", held - inputs - kept + sums_);
-  add("workspace of kernels", training_.scratch(moment));
-  add("other batch size", recipe_.epochs > 1 ? left_of_graphs(batch) : 0);
+  int64_t largest = largest_batch_of(batch), weights = frozen_ + moving_;
+  add(out, "weights, frozen", frozen_);
+  add(out, "weights, trainable", moving_);
+  add(out, "copies for the certificate", task_.device.is_cuda() ? 0 : weights);
+  add(out, "data and others", there_ - weights * (task_.device.is_cuda() ? 1 : 2));
+  add(out, "optimizer", optimizer_);
+  add(out, "moving average", average_);
+  add(out, "best epoch", best_);
+  add(out, "starts of L2-SP", starts_);
+  if (at == At::clipping) {
+    add(out, "batch", sample_bytes_ * largest);
+    add(out, "gradients of parameters", trainable_);
+    add(out, "results of the step", training_.left(largest));
+  } else if (at == At::reading) {
+    add(out, "results of the step", training_.left(largest));
+    add(out, "the next batch, while it is read", training_.peak(largest, of_large_.read_moments));
+    add(out, "gradients, summed over batches", sums_);
+  } else {
+    add_parts_of_step(largest, out);
+    add(out, "gradients, summed over batches", sums_);
+  }
+  add(out, "other batch size", recipe_.epochs > 1 ? left_of_graphs(batch) : 0);
   int64_t sum = 0;
   for (const MemoryPlan::Part& part : out.parts) sum += part.bytes;
-  add(in_scoring ? "scoring, beyond training" : "clipping and comparing", out.peak - sum);
+  add(out, at == At::scoring ? "scoring, beyond training" : "comparing what moved", out.peak - sum);
   return out;
 }
 

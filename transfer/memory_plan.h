@@ -2,7 +2,7 @@
 // as in training while the engine's own counters watch; every tensor's size is a line over the batch, so the
 // plan adds up, moment by moment, what a batch of any size would hold, and its peak is the highest of them.
 // What kernels take for themselves while they run grows only up to what all threads need: it counts as it was
-// seen.
+// seen, on a quarter of the batch, or where that takes little on the batch itself.
 #pragma once
 
 #include "core/memory_trace.h"
@@ -30,19 +30,27 @@ class MemoryPlanner {
     Moments of_small, of_large;
     int64_t held(size_t moment, int64_t batch) const;
     int64_t scratch(size_t moment) const;
-    size_t highest(int64_t batch) const;
-    int64_t peak(int64_t batch) const;
+    // Of the first `moments`; 0: of all.
+    size_t highest(int64_t batch, size_t moments = 0) const;
+    int64_t peak(int64_t batch, size_t moments = 0) const;
     // What is still held at the end.
     int64_t left(int64_t batch) const { return held(of_small.size() - 1, batch); }
   };
   struct Run {
     Moments moments;
-    int64_t kept = 0;  // by the forward pass, for the backward one
+    int64_t kept = 0;                                   // by the forward pass, for the backward one
+    size_t read_moments = 0;                            // until the batch is there
+    size_t forward_moments = 0;                         // of which so many are the forward pass
+    std::vector<std::pair<size_t, int64_t>> gradients;  // of parameters: before which moment, bytes
   };
+  // Where a training is when it holds the most.
+  enum class At { training, reading, clipping, comparing, scoring };
   Run train_on(int64_t batch) const;
+  void try_sizes(int64_t small, int64_t large);
   Pair pair_of(int64_t small, int64_t large, const std::function<Moments(int64_t)>& watch) const;
   int64_t largest_batch_of(int64_t batch) const;
-  int64_t peak(int64_t batch, bool* in_scoring = nullptr) const;
+  int64_t peak(int64_t batch, At* at = nullptr) const;
+  void add_parts_of_step(int64_t batch, MemoryPlan& plan) const;
   int64_t lasting() const { return optimizer_ + average_ + best_ + starts_; }
   int64_t left_of_graphs(int64_t batch) const;
   int64_t largest_that_fits(int64_t room) const;
@@ -57,6 +65,7 @@ class MemoryPlanner {
   int64_t sample_bytes_ = 0, score_batch_ = 0;
   int64_t longest_ = 0;  // the sample that is tried
   Pair training_, scoring_;
+  Run of_large_;  // of the larger batch that was tried, but for the moments
   double kept_a_sample_ = 0, kept_always_ = 0, seconds_ = 0;
 };
 

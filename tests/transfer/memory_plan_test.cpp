@@ -28,10 +28,7 @@ void check_close(const MemoryPlan& plan, const std::string& name) {
   double off = static_cast<double>(plan.peak) / static_cast<double>(plan.measured) - 1;
   INFO(name, ": planned ", plan.peak, ", measured ", plan.measured, " (", 100 * off, " %), in ",
        plan.peak_is_in);
-  // What one kernel takes for itself is cut into blocks of fixed size: beside networks of a megabyte a block
-  // more or less is much, so it is allowed.
-  constexpr int64_t kBlock = 128 << 10;
-  CHECK((std::abs(off) <= 0.05 || std::abs(plan.peak - plan.measured) <= kBlock));
+  CHECK(std::abs(off) <= 0.05);
   int64_t sum = 0;
   for (const MemoryPlan::Part& part : plan.parts) sum += part.bytes;
   CHECK(sum == plan.peak);
