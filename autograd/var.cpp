@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/place.h"
 #include "kernels/binary.h"
 
 namespace graft {
@@ -14,8 +15,9 @@ namespace detail {
 // them on the way back its closure keeps, and the rest is freed with the last Var that holds it.
 struct Step {
   const char* op;
-  Shape shape;         // of the value
-  uint64_t order = 0;  // newer steps have higher numbers: a topological order without a search
+  Shape shape;                // of the value
+  const void* who = nullptr;  // computed it (core/place.h)
+  uint64_t order = 0;         // newer steps have higher numbers: a topological order without a search
   BackwardFn backward;
 
   // One of the pointers is set where the input needs a gradient, none elsewhere.
@@ -145,6 +147,7 @@ Var record(const char* op, Tensor out, std::vector<Var> inputs, BackwardFn backw
   auto step = std::make_shared<Step>();
   step->op = op;
   step->shape = result.shape();
+  step->who = Place::now();
   step->order = next_order.fetch_add(1, std::memory_order_relaxed);
   step->backward = std::move(backward);
   for (const Var& input : inputs) {
@@ -210,6 +213,7 @@ void backward(const Var& loss, const Tensor& dy, const LeafDone& leaf_done) {
   while (!ready.empty()) {
     std::shared_ptr<Step> step = ready.top();
     ready.pop();
+    Place here(step->who, true);
     auto entry = pending.extract(step.get());
     Grads grads = step->backward(entry.mapped());
     GRAFT_CHECK(grads.size() == step->inputs.size(), step->op, ": backward gave ", grads.size(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/place.h"
 #include "core/rng.h"
 #include "core/step_graph.h"
 #include "kernels/batch_norm.h"
@@ -47,6 +48,7 @@ Var Conv2d::weight_on(const Var& x) const {
 }
 
 Var Conv2d::forward(const Var& x) const {
+  Place here(static_cast<const Module*>(this));
   Var w = weight_on(x);
   Var y = conv2d(x, w ? w : as_input(weight, x), as_input(bias, x), how);
   return seen(w ? y : adapter->adapt(x, y));
@@ -71,6 +73,7 @@ Var Linear::forward(const Var& x) const {
 }
 
 Var Linear::forward(const Var& x, Activation activation, const Var& residual) const {
+  Place here(static_cast<const Module*>(this));
   Var w = weight_on(x);
   bool one_pass = activation == Activation::none && !residual;
   // An observer is shown the linear map itself, and an adapter may work on it.
@@ -117,6 +120,7 @@ std::pair<Tensor, Tensor> BatchNorm2d::scale_and_shift() const {
 }
 
 Var BatchNorm2d::forward(const Var& x, Activation activation, const Var& residual) {
+  Place here(static_cast<const Module*>(this));
   // An observer is shown the norm itself.
   if (is_observed() && (activation != Activation::none || residual)) {
     Var y = forward(x);
@@ -143,6 +147,7 @@ void Dropout::set_p(double p) {
 }
 
 Var Dropout::forward(const Var& x) {
+  Place here(static_cast<const Module*>(this));
   if (!training() || p_ == 0) return seen(x);
   auto seed = std::make_shared<uint64_t>();  // of its own for each draw
   every_step("dropout", [this, seed] {
@@ -176,6 +181,7 @@ bool is_fixed(const Conv2d& conv, std::initializer_list<Var> others) {
 
 Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Var& x, const Var& residual) {
   if (bn.keeps_statistics() && is_fixed(conv, {x, bn.weight.var, bn.bias.var, residual})) {
+    Place here(static_cast<const Module*>(&conv));
     if (Var weight = conv.weight_on(x)) {
       auto [scale, shift] = bn.scale_and_shift();
       if (conv.bias.var) {
@@ -190,6 +196,7 @@ Var conv_bn(const Conv2d& conv, BatchNorm2d& bn, Activation activation, const Va
 }
 
 Var conv_act(const Conv2d& conv, Activation activation, const Var& x) {
+  Place here(static_cast<const Module*>(&conv));
   Var weight = is_fixed(conv, {x}) ? conv.weight_on(x) : Var();
   if (!weight) return activate(conv.forward(x), activation);
   Tensor shift = conv.bias.var ? conv.bias.var.value() : Tensor();

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "core/place.h"
+
 namespace graft::nn {
 
 LayerNorm::LayerNorm(int64_t width, double epsilon, DType dtype)
     : weight(Tensor::full({width}, 1, dtype)), bias(Tensor::zeros({width}, dtype)), eps(epsilon) {}
 
 Var LayerNorm::forward(const Var& x) const {
+  Place here(static_cast<const Module*>(this));
   return seen(layer_norm(x, weight.var, bias.var, eps));
 }
 
@@ -15,6 +18,7 @@ RmsNorm::RmsNorm(int64_t width, double epsilon, DType dtype)
     : weight(Tensor::full({width}, 1, dtype)), eps(epsilon) {}
 
 Var RmsNorm::forward(const Var& x) const {
+  Place here(static_cast<const Module*>(this));
   return seen(rms_norm(x, weight.var, eps));
 }
 
@@ -22,6 +26,7 @@ Embedding::Embedding(int64_t rows, int64_t width, int64_t padding, DType dtype)
     : weight(Tensor::untouched_zeros({rows, width}, dtype)), padding_index(padding) {}
 
 Var Embedding::forward(const Tensor& indices) const {
+  Place here(static_cast<const Module*>(this));
   return seen(embedding(weight.var, indices, padding_index));
 }
 

@@ -4,12 +4,14 @@
 
 #include "core/free_memory.h"
 #include "core/parallel.h"
+#include "core/place.h"
 #include "core/sha256.h"
 #include "core/version.h"
 #include "kernels/dispatch.h"
 #include "transfer/certificate.h"
 #include "transfer/class_weights.h"
 #include "transfer/feature_map.h"
+#include "transfer/failed_place.h"
 #include "transfer/features.h"
 #include "transfer/find_rate.h"
 #include "transfer/head.h"
@@ -105,6 +107,7 @@ class Run {
     if (result_.memory_plan.known()) result_.memory_plan.measured = peak;
     result_.peak_memory_bytes = std::max(peak_before_, peak);
     place(network_, {});
+    release_cached_memory();  // who trains another network next has no use for blocks of these sizes
     return std::move(result_);
   }
 
@@ -329,17 +332,21 @@ class Run {
     result_.memory_plan = planner.plan(recipe_.batch, room);
     require_room(result_.memory_plan);
     if (options_.on_plan) options_.on_plan(result_.memory_plan);
+    release_cached_memory();  // blocks of sizes that were only tried
     reset_peak_memory(device);
   }
 
   Trained train_in_room(const Task& task, const Plan& the_plan) {
     try {
+      Place::forget();
       return train(task, the_plan, recipe_, options_.seed, options_.hooks, on_progress_);
     } catch (const MemoryError& e) {
-      if (!result_.memory_plan.known()) throw;
-      fail<MemoryError>(e.what(), ", in training with batches of ", recipe_.batch,
-                        "; by the memory plan the largest batch that fits is ",
-                        result_.memory_plan.largest_batch);
+      std::string fits;
+      if (result_.memory_plan.known()) {
+        fits = str("; by the memory plan the largest batch that fits is ", result_.memory_plan.largest_batch);
+      }
+      fail<MemoryError>(e.what(), place_of_failure(network_), ", in training with batches of ", recipe_.batch,
+                        fits);
     }
   }
 
