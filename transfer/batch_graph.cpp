@@ -13,7 +13,7 @@ Var in_loss_type(const Var& logits) {
 }  // namespace
 
 BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum,
-                            double share) {
+                            double share, const LeafDone& done) {
   if (!x_.defined()) x_ = Tensor::empty(inputs.shape(), inputs.dtype(), task_.device);
   feed(x_, inputs);
   loss_.feed(targets);
@@ -23,7 +23,7 @@ BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Steppe
     Var logits = in_loss_type(task_.logits(Var(x_)));
     Var loss = loss_.of(logits);
     if (sum && !share_.defined()) share_ = Tensor::full({}, share, loss.value().dtype(), task_.device);
-    backward(loss, share_, sum ? sum->leaf_done() : LeafDone());
+    backward(loss, share_, sum ? sum->leaf_done() : done);
     if (sum) sum->backward_is_over();
     std::vector<Tensor> out = stepper.gradients();
     out.insert(out.begin(), {loss.value(), logits.value()});
@@ -33,10 +33,10 @@ BatchResult BatchGraph::run(const Tensor& inputs, const Targets& targets, Steppe
 }
 
 BatchResult BatchGraphs::run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum,
-                             double share) {
+                             double share, const LeafDone& done) {
   if (!task_.recordable) graphs_.clear();
   BatchGraph& graph = graphs_.try_emplace(inputs.dim(0), task_, recipe_).first->second;
-  return graph.run(inputs, targets, stepper, sum, share);
+  return graph.run(inputs, targets, stepper, sum, share, done);
 }
 
 }  // namespace graft::transfer

@@ -25,9 +25,9 @@ class BatchGraph {
       : task_(task), loss_(task, recipe), graph_(task.device) {}
 
   // Inputs and targets are on the CPU. Valid until the next run. Of a member of a team the gradients are
-  // `share` times those of its loss, and `sum` follows them.
+  // `share` times those of its loss, and `sum` follows them; where there is no sum, `done` is told of each.
   BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum = nullptr,
-                  double share = 1);
+                  double share = 1, const LeafDone& done = {});
 
  private:
   const Task& task_;
@@ -42,7 +42,7 @@ class BatchGraphs {
  public:
   BatchGraphs(const Task& task, const Recipe& recipe) : task_(task), recipe_(recipe) {}
   BatchResult run(const Tensor& inputs, const Targets& targets, Stepper& stepper, GradientSum* sum = nullptr,
-                  double share = 1);
+                  double share = 1, const LeafDone& done = {});
   // Call where another set of tensors trains from now on: recordings would go on without them.
   void forget() { graphs_.clear(); }
 

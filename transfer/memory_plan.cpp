@@ -178,7 +178,7 @@ MemoryPlanner::Run MemoryPlanner::train_on(int64_t batch) const {
     auto [inputs, targets] =
         mixed_batch(task_.inputs(which, 1), task_.labels(which), recipe_, 0, 1, longest_);
     run.read_moments = trace.count();
-    graphs.run(inputs, targets, stepper,
+    graphs.run(inputs, targets, stepper, nullptr, 1,
                [&](const Var& leaf) { run.gradients.emplace_back(trace.count(), leaf.grad().bytes()); });
     stepper.forget_gradients();
     inputs = {};
