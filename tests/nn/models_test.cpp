@@ -136,7 +136,7 @@ TEST_CASE("a network is a function of name, classes, seed and type") {
       [&] {
         a->forward(Var(random_tensor({1, 32, 32, 4}, 1, DType::f32)));
       },
-      {"3 channels"});
+      {"[N, H, W, 3]"});
 }
 
 TEST_CASE("a frozen prefix records nothing") {
